@@ -1,0 +1,66 @@
+"""Which device hears, and how: compute type and threads."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gpu.errors import DeviceMissing
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device to run models on.
+
+    `compute_type` is CTranslate2's: int8 on CPU (four times smaller, faster, and measured equal in
+    error rate by its authors), float16 on GPUs that compute in it, int8_float16 on smaller ones.
+    """
+
+    name: Literal["cpu", "cuda"]
+    compute_type: str
+    threads: int
+
+
+def pick_device(wanted: DeviceName = "auto", threads: int | None = None) -> Device:
+    """The device to use.
+
+    Args:
+        wanted: "auto" takes CUDA where CTranslate2 sees a GPU and its libraries load, else the CPU.
+        threads: CPU threads for the models; default all cores this process may use.
+
+    Raises:
+        DeviceMissing: "cuda" was asked for and cannot be used.
+    """
+    threads = threads or len(os.sched_getaffinity(0))
+    cpu = Device("cpu", "int8", threads)
+    if wanted == "cpu":
+        return cpu
+    preload_cublas()
+    import ctranslate2
+
+    if ctranslate2.get_cuda_device_count() == 0:
+        if wanted == "cuda":
+            raise DeviceMissing("cuda", "no CUDA device is visible to CTranslate2")
+        return cpu
+    types = ctranslate2.get_supported_compute_types("cuda")
+    return Device("cuda", "float16" if "float16" in types else "int8_float16", threads)
+
+
+def preload_cublas() -> None:
+    """Make `libcublas.so.12` findable by name, as CTranslate2 opens it.
+
+    The wheel `nvidia-cublas-cu12` puts it where the loader does not look; a library that is already
+    loaded is found. Does nothing where the wheel is not installed (every CPU machine).
+    """
+    spec = importlib.util.find_spec("nvidia")
+    for place in spec.submodule_search_locations or [] if spec else []:
+        folder = Path(place) / "cublas" / "lib"
+        for library in ("libcublasLt.so.12", "libcublas.so.12"):
+            if (folder / library).exists():
+                ctypes.CDLL(str(folder / library), mode=ctypes.RTLD_GLOBAL)

@@ -1,0 +1,158 @@
+"""The engine: a parallel map from claimed sources to what was heard in them.
+
+Nothing outside this module knows where work happens. `LocalEngine` hears in this process and decodes the
+next recordings meanwhile. One bad recording costs one `Failed` event, never the batch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from transcribe.errors import TranscribeError
+from transcribe.hearing import StageSeconds
+from transcribe.media import Audio, decode
+from transcribe.transcript import TurnsArtifact, WordsArtifact
+
+
+class Claimed(Protocol):
+    """What an engine needs to know of a claim."""
+
+    @property
+    def source(self) -> str: ...
+
+
+ClaimT = TypeVar("ClaimT", bound=Claimed)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(Generic[ClaimT]):
+    """A source was read; `audio.recording_id` is known now."""
+
+    claim: ClaimT
+    audio: Audio
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard(Generic[ClaimT]):
+    """One stage of one recording is done. `seconds` by part of the report."""
+
+    claim: ClaimT
+    artifact: WordsArtifact | TurnsArtifact
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Generic[ClaimT]):
+    """A stage of one recording could not be done: `decode`, `words` or `turns`."""
+
+    claim: ClaimT
+    stage: str
+    error: str
+    transient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[ClaimT]):
+    """Nothing more comes for this claim."""
+
+    claim: ClaimT
+
+
+Event = Decoded[ClaimT] | Heard[ClaimT] | Failed[ClaimT] | Finished[ClaimT]
+Admit = Callable[[ClaimT, Audio], Collection[str]]
+
+
+class Listens(Protocol):
+    """What hears one recording; `gpu.listener.Listener` is one."""
+
+    def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact: ...
+
+    def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact: ...
+
+
+class Engine(Protocol):
+    """Hears claimed sources in any order."""
+
+    def hear(self, claims: Iterable[ClaimT], admit: Admit[ClaimT]) -> Iterator[Event[ClaimT]]:
+        """Events of every claim, each claim's last one being `Finished`.
+
+        Args:
+            claims: pulled one by one, a few ahead of the hearing.
+            admit: asked once a source was read and its recording is known; says which of the stages
+                `words` and `turns` are wanted. None of them is the answer for a recording that was
+                heard before under another name.
+        """
+        ...
+
+
+class LocalEngine:
+    """Hears in this process, one recording at a time; decodes up to `ahead` recordings meanwhile."""
+
+    def __init__(self, listener: Listens, stop: threading.Event | None = None, ahead: int = 2) -> None:
+        """`stop`, once set, lets the recording that is being heard finish and starts no other."""
+        self._listener, self._ahead = listener, ahead
+        self._stop = stop or threading.Event()
+
+    def hear(self, claims: Iterable[ClaimT], admit: Admit[ClaimT]) -> Iterator[Event[ClaimT]]:
+        waiting: deque[tuple[ClaimT, Future[tuple[Audio, float]]]] = deque()
+        more = iter(claims)
+        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+            try:
+                while not self._stop.is_set():
+                    while len(waiting) <= self._ahead and (claim := next(more, None)) is not None:
+                        waiting.append((claim, pool.submit(_decode, claim.source)))
+                    if not waiting:
+                        return
+                    claim, decoding = waiting.popleft()
+                    yield from self._one(claim, decoding, admit)
+                    yield Finished(claim)
+            finally:
+                for _claim, decoding in waiting:
+                    decoding.cancel()
+
+    def _one(
+        self, claim: ClaimT, decoding: Future[tuple[Audio, float]], admit: Admit[ClaimT]
+    ) -> Iterator[Event[ClaimT]]:
+        try:
+            audio, seconds = decoding.result()
+        except Exception as error:  # noqa: BLE001 -- a source nobody foresaw must not stop the others
+            yield Failed(claim, "decode", _reason(error), _transient(error))
+            return
+        yield Decoded(claim, audio, seconds)
+        stages = admit(claim, audio)
+        for stage, listen in (("words", self._listener.words), ("turns", self._listener.turns)):
+            if stage not in stages:
+                continue
+            spent = StageSeconds()
+            try:
+                artifact = listen(audio, spent)
+            except Exception as error:  # noqa: BLE001 -- see above; a failing diarizer costs no words
+                yield Failed(claim, stage, _reason(error), _transient(error))
+            else:
+                yield Heard(claim, artifact, spent.seconds)
+
+
+def _decode(source: str) -> tuple[Audio, float]:
+    started = time.perf_counter()
+    audio = decode(source)
+    return audio, time.perf_counter() - started
+
+
+def _reason(error: Exception) -> str:
+    """One line for the catalog and the operator; errors of ours say what to do."""
+    if isinstance(error, TranscribeError):
+        return str(error)
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else 'no message'}"
+
+
+def _transient(error: Exception) -> bool:
+    """Errors nobody foresaw may pass; ours say of themselves whether they can."""
+    return error.transient if isinstance(error, TranscribeError) else True
