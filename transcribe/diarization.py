@@ -66,11 +66,11 @@ class Diarizer:
 
         try:
             segmentation_model = Model.from_pretrained(str(segmentation[0]))
-        except Exception as error:  # noqa: BLE001 -- torch's unpickler raises many kinds; each means "not this model"
+        except Exception as error:
             raise ModelUnusable(segmentation[1].name, str(error)) from error
         try:
             embedding_model = _speaker_embedding(embedding[0])
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raise ModelUnusable(embedding[1].name, str(error)) from error
         # The pipeline insists on a PLDA even where its clustering never reads one, and would download it.
         no_plda = PLDA.__new__(PLDA)

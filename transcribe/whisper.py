@@ -83,12 +83,10 @@ def settle_languages(guesses: Sequence[LanguageGuess]) -> list[str]:
         clear = likely[best] > 0 and likely[best] / sum(likely.values()) >= CLEAR_LANGUAGE
         settled.append(best if clear and guess.duration_ms >= LEAST_DETECTABLE_MS else None)
     clear_at = [index for index, language in enumerate(settled) if language is not None]
-    filled: list[str] = []
-    for index, language in enumerate(settled):
-        if language is None and clear_at:
-            language = settled[min(clear_at, key=lambda at: (abs(at - index), at))]
-        filled.append(language or main)
-    return filled
+    if not clear_at:
+        return [main] * len(guesses)
+    nearest = [min(clear_at, key=lambda at: (abs(at - index), at)) for index in range(len(guesses))]
+    return [settled[at] or main for at in nearest]
 
 
 class WhisperRecogniser:
