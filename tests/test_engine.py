@@ -1,0 +1,112 @@
+"""The engine hears every claim once, and one bad recording delays nobody."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gpu.engine import Decoded, Failed, Finished, Heard, LocalEngine
+from tests.media_maker import mono, write_media
+from transcribe.hearing import StageSeconds
+from transcribe.media import Audio
+from transcribe.transcript import TurnsArtifact, WordsArtifact
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    source: str
+
+
+class Ears:
+    """Hears nothing, and fails where it is told to."""
+
+    def __init__(self, deaf_to: frozenset[str] = frozenset()) -> None:
+        self.deaf_to = deaf_to
+        self.heard: list[str] = []
+
+    def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
+        self.heard.append("words")
+        if "words" in self.deaf_to:
+            raise RuntimeError("out of ears")
+        return WordsArtifact(audio.recording_id, audio.media, (), (), ())
+
+    def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
+        self.heard.append("turns")
+        if "turns" in self.deaf_to:
+            raise RuntimeError("cannot tell voices apart\nsecond line")
+        return TurnsArtifact(audio.recording_id, (), ())
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[Asked]:
+    for name in ("a", "b", "c"):
+        write_media(tmp_path / f"{name}.wav", mono([100 + ord(name)], 500, 16_000, "pcm_s16le"))
+    return [Asked(str(tmp_path / f"{name}.wav")) for name in ("a", "b", "c")]
+
+
+def both(_claim: Asked, _audio: Audio) -> frozenset[str]:
+    return frozenset({"words", "turns"})
+
+
+def test_every_claim_is_heard_and_finished_in_turn(sources: list[Asked]) -> None:
+    """Read, words, turns, finished: for each claim, in that order."""
+    events = list(LocalEngine(Ears()).hear(sources, both))
+
+    assert [type(event) for event in events] == [Decoded, Heard, Heard, Finished] * 3
+    assert [event.claim for event in events if isinstance(event, Finished)] == sources
+
+
+def test_a_failing_diarizer_costs_no_words(sources: list[Asked]) -> None:
+    """The words arrive; the failure is its own event, of one line, worth another try."""
+    events = list(LocalEngine(Ears(frozenset({"turns"}))).hear(sources[:1], both))
+
+    assert [type(event) for event in events] == [Decoded, Heard, Failed, Finished]
+    failed = events[2]
+    assert isinstance(failed, Failed)
+    assert (failed.stage, failed.error) == ("turns", "RuntimeError: cannot tell voices apart")
+    assert failed.transient
+
+
+def test_an_unreadable_source_is_one_event_among_others(sources: list[Asked], tmp_path: Path) -> None:
+    """The ones after it are heard as if it had not been there."""
+    bad = tmp_path / "bad.wav"
+    bad.write_text("not sound")
+    events = list(LocalEngine(Ears()).hear([sources[0], Asked(str(bad)), sources[1]], both))
+
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert (failed.stage, failed.transient) == ("decode", False)
+    assert sum(isinstance(event, Heard) for event in events) == 4
+    assert sum(isinstance(event, Finished) for event in events) == 3
+
+
+def test_only_the_stages_that_are_wanted_are_heard(sources: list[Asked]) -> None:
+    """A recording known under another name is read, recognised, and not heard again."""
+    ears = Ears()
+    wanted = {sources[0]: frozenset[str](), sources[1]: frozenset({"turns"}), sources[2]: frozenset({"words"})}
+    list(LocalEngine(ears).hear(sources, lambda claim, _audio: wanted[claim]))
+
+    assert ears.heard == ["turns", "words"]
+
+
+def test_stopping_finishes_what_is_in_flight_and_starts_nothing_else(sources: list[Asked]) -> None:
+    """The recording being heard gets its last event; claims that were only read ahead are left alone."""
+    stop = threading.Event()
+    pulled: list[Asked] = []
+
+    def claims() -> Iterator[Asked]:
+        for source in sources:
+            pulled.append(source)
+            yield source
+
+    events = []
+    for event in LocalEngine(Ears(), stop, ahead=1).hear(claims(), both):
+        events.append(event)
+        if isinstance(event, Heard):
+            stop.set()
+
+    assert [type(event) for event in events] == [Decoded, Heard, Heard, Finished]
+    assert len(pulled) <= 2
