@@ -1,0 +1,1 @@
+"""What people and systems touch: settings, catalog, ingest loop, command line."""

@@ -1,0 +1,37 @@
+"""The catalog: recordings, their sources, states and leases, in SQLite or PostgreSQL."""
+
+from service.catalog.catalog import Catalog
+from service.catalog.claims import LEASE_SECONDS, MAX_ATTEMPTS, MAX_INTERRUPTIONS
+from service.catalog.entries import (
+    METADATA_FIELDS,
+    Claim,
+    Failure,
+    RecordingRow,
+    RecordingState,
+    Registered,
+    Searched,
+    SourceSeen,
+    Stage,
+    StageState,
+    Summary,
+)
+from service.catalog.owners import new_owner
+
+__all__ = [
+    "LEASE_SECONDS",
+    "MAX_ATTEMPTS",
+    "MAX_INTERRUPTIONS",
+    "METADATA_FIELDS",
+    "Catalog",
+    "Claim",
+    "Failure",
+    "RecordingRow",
+    "RecordingState",
+    "Registered",
+    "Searched",
+    "SourceSeen",
+    "Stage",
+    "StageState",
+    "Summary",
+    "new_owner",
+]

@@ -1,0 +1,277 @@
+"""The catalog: which footage is known, what is pending, done or failed, and who works on it now.
+
+Several processes, on one machine over SQLite or on many over PostgreSQL, share one catalog. Every method is
+one transaction: a process killed at any moment leaves nothing half said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+
+from service.catalog import claims, finding, outcomes, registration, reports
+from service.catalog.database import database_errors, open_engine, writing
+from service.catalog.entries import (
+    Claim,
+    Failure,
+    RecordingRow,
+    RecordingState,
+    Registered,
+    Searched,
+    SourceSeen,
+    Stage,
+    Summary,
+)
+from service.catalog.models import recordings
+from service.errors import RecordingUnknown
+from transcribe.transcript import MediaFacts, RecordingId
+
+
+class Catalog:
+    """One open catalog; threads may share it. Every method raises `CatalogUnusable` when the database refuses.
+
+    Args:
+        clock: UTC epoch seconds; leases and time stamps are told by it.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine, self._clock = engine, clock
+        self._shown = engine.url.render_as_string(hide_password=True)
+
+    @classmethod
+    def open(cls, url: str, clock: Callable[[], float] = time.time) -> Catalog:
+        """Open `sqlite:///PATH` or `postgresql+psycopg://…`, creating or migrating its tables as needed.
+
+        Raises:
+            CatalogUnusable: no such database, no permission, or an address of another kind.
+            CatalogNewer: its tables are newer than this program.
+        """
+        return cls(open_engine(url), clock)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What there is to hear
+
+    def register(self, seen: Iterable[SourceSeen]) -> Registered:
+        """Enter what a scan saw, by distinct urls. A source whose size or modification changed is to be read again.
+
+        Sources that were not seen stay: their share may not be mounted today.
+        """
+        total = [0, 0, 0, 0]
+        remaining = iter(seen)
+        while batch := list(islice(remaining, registration.BATCH)):
+            with self._writing() as connection:
+                entered = registration.register(connection, batch, self._now_ms())
+            counts = (entered.found, entered.new, entered.changed, entered.unchanged)
+            total = [sum(pair) for pair in zip(total, counts, strict=True)]
+        return Registered(*total)
+
+    def claim(
+        self,
+        owner: str,
+        fingerprints: Mapping[Stage, str],
+        limit: int,
+        sources: Collection[str] | None = None,
+    ) -> list[Claim]:
+        """Lease up to `limit` sources that were never read or whose words or turns are missing or out of date.
+
+        Never interrupted ones come first, then by id; what a process died over before comes alone. Nothing comes
+        that failed under this owner, rests, or is another's. Empty: nothing is left for this owner now.
+
+        Args:
+            owner: from `new_owner`.
+            fingerprints: what words and turns are to be made with; a stage left out is not asked for.
+            sources: only these urls; None: all.
+        """
+        with self._writing() as connection:
+            return claims.claim(connection, owner, fingerprints, limit, sources, self._now_ms())
+
+    def heartbeat(self, owner: str) -> int:
+        """Extend the owner's leases by `LEASE_SECONDS` from now; returns on how many sources it still has one."""
+        with self._writing() as connection:
+            return claims.extend(connection, owner, self._now_ms())
+
+    def finish(self, claim: Claim, owner: str) -> None:
+        """Give the claim's leases back, whatever became of it. Twice is once."""
+        with self._writing() as connection:
+            claims.finish(connection, claim, owner)
+
+    def release(self, owner: str) -> None:
+        """Give back all the owner holds, counting neither attempts nor interruptions."""
+        with self._writing() as connection:
+            claims.release(connection, owner)
+
+    # What became of it
+
+    def admit(
+        self,
+        claim: Claim,
+        owner: str,
+        recording_id: RecordingId,
+        media: MediaFacts,
+        size_bytes: int,
+        fingerprints: Mapping[Stage, str],
+    ) -> frozenset[Stage]:
+        """Link a source, once read, to the recording its bytes are; returns which of words and turns to hear.
+
+        Empty, and the claim given back, when that is nothing: all is done, another claim hears it at this moment,
+        it rests as failed, or the source has changed or was lost to another owner since it was claimed.
+        """
+        with self._writing() as connection:
+            return outcomes.admit(
+                connection, claim, owner, recording_id, media, size_bytes, fingerprints, self._now_ms()
+            )
+
+    def done(
+        self,
+        claim: Claim,
+        owner: str,
+        recording_id: RecordingId,
+        stage: Stage,
+        fingerprint: str,
+        artifact: str,
+        seconds: Mapping[str, float],
+        facts: Mapping[str, Any],
+    ) -> None:
+        """Keep a stage's artifact; the claim stays until `finish`.
+
+        It counts even if the lease was lost meanwhile: hearing is repeatable, so whoever took over finds the same.
+
+        Args:
+            artifact: an opaque key; the same key again leaves the passages up to date.
+            seconds: what it took, by step.
+            facts: for words `speech_ms`, `silent_ms`, `not_processed_ms`, `n_words`, `languages`; for turns
+                `n_speakers`; anything else that JSON holds is kept beside.
+        """
+        with self._writing() as connection:
+            outcomes.done(connection, recording_id, stage, fingerprint, artifact, seconds, facts, self._now_ms())
+
+    def failed(
+        self,
+        claim: Claim,
+        owner: str,
+        recording_id: RecordingId | None,
+        stage_name: str,
+        error: str,
+        transient: bool,
+    ) -> None:
+        """Count a failed attempt; after `MAX_ATTEMPTS` of them it rests until `retry_failed`.
+
+        An earlier artifact of the stage stays in use. An owner that lost its lease counts nothing.
+
+        Args:
+            stage_name: `decode` when the source could not be read (which gives the claim back), else a `Stage`.
+            transient: the error's own word on whether trying again can help; shown, not acted on.
+        """
+        with self._writing() as connection:
+            outcomes.failed(connection, claim, owner, recording_id, stage_name, error, transient)
+
+    def retry_failed(self) -> int:
+        """Forget attempts and interruptions; returns how many things had rested."""
+        with self._writing() as connection:
+            return outcomes.retry_failed(connection)
+
+    # What is to be indexed
+
+    def heard_not_indexed(self, passages_fingerprint: str, limit: int) -> list[RecordingState]:
+        """Up to `limit` recordings with words whose passages are missing or made of something older.
+
+        Passages are made of the artifacts of words and turns, the metadata and `passages_fingerprint`. Those that
+        failed before come last, those that rest not at all.
+        """
+        with self._reading() as connection:
+            return reports.heard_not_indexed(connection, passages_fingerprint, limit)
+
+    def indexed(self, recording_id: RecordingId, inputs: str, transcript_version: str, n_passages: int) -> None:
+        """Note that the index holds the passages made of `inputs` (from `RecordingState`)."""
+        with self._writing() as connection:
+            outcomes.indexed(connection, recording_id, inputs, transcript_version, n_passages, self._now_ms())
+
+    def index_failed(self, recording_id: RecordingId, error: str, inputs: str = "") -> None:
+        """Count a failed attempt at the passages; with `inputs`, another fingerprint starts counting anew."""
+        with self._writing() as connection:
+            outcomes.index_failed(connection, recording_id, error, inputs)
+
+    # What is known
+
+    def metadata(self, recording_id: RecordingId) -> dict[str, str]:
+        """The recording's metadata, merged over its sources (see `service.catalog.metadata`).
+
+        Raises:
+            RecordingUnknown: no such recording.
+        """
+        with self._reading() as connection:
+            row = connection.execute(select(recordings.c.metadata).where(recordings.c.id == recording_id)).first()
+        if row is None:
+            raise RecordingUnknown(recording_id)
+        return dict(row.metadata)
+
+    def find(self, text: str) -> RecordingId:
+        """The one recording that goes by an id, at least 4 of its first characters, a source or a file name.
+
+        Raises:
+            RecordingUnknown: nothing goes by it, or a source that has not been read yet.
+            RecordingAmbiguous: several recordings do.
+        """
+        with self._reading() as connection:
+            return finding.find(connection, text)
+
+    def recordings(
+        self,
+        filters: Mapping[str, str] | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+    ) -> list[RecordingRow]:
+        """Recordings the filters leave, in the order their first source was registered.
+
+        Args:
+            filters: metadata field or `recording_id` to value; equal ignoring case.
+            since_ms, until_ms: when it was recorded, UTC epoch ms, inclusive; unknown times never match.
+        """
+        with self._reading() as connection:
+            return reports.recording_rows(connection, filters or {}, since_ms, until_ms)
+
+    def searched(
+        self, filters: Mapping[str, str], since_ms: int | None = None, until_ms: int | None = None
+    ) -> Searched:
+        """What a search with these filters (as in `recordings`) can and cannot look at."""
+        with self._reading() as connection:
+            return reports.searched(connection, filters, since_ms, until_ms)
+
+    def failures(self, sources: Collection[str] | None = None) -> list[Failure]:
+        """What went wrong and has not gone right since, sorted by source; only these urls, or all."""
+        with self._reading() as connection:
+            return reports.failures(connection, sources, self._now_ms())
+
+    def summary(self) -> Summary:
+        """Counts over the whole catalog."""
+        with self._reading() as connection:
+            return reports.summary(connection, self._now_ms())
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with database_errors(self._shown), writing(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with database_errors(self._shown), self._engine.connect() as connection:
+            yield connection

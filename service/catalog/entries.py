@@ -1,0 +1,166 @@
+"""What goes into the catalog and comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from transcribe.transcript import MediaFacts, RecordingId
+
+METADATA_FIELDS = (
+    "recorded_at",
+    "officer",
+    "badge",
+    "unit",
+    "incident_id",
+    "category",
+    "camera_serial",
+    "restricted",
+)
+
+
+class Stage(StrEnum):
+    """What is done to a recording; each stage has its own fingerprint and its own artifact."""
+
+    WORDS = "words"
+    TURNS = "turns"
+    PASSAGES = "passages"
+
+
+HEARING = (Stage.WORDS, Stage.TURNS)  # the stages that need the footage itself
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSeen:
+    """A media file as a scan saw it, without reading it."""
+
+    url: str  # an absolute local path, or a URL
+    size_bytes: int
+    modified: str  # mtime in ns, or the store's ETag or time; only compared for equality
+    metadata: Mapping[str, str] | None = None  # None: nothing was said this time, keep what is known
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """`found` = `new` + `changed` + `unchanged`; metadata alone does not make a source changed."""
+
+    found: int
+    new: int
+    changed: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lease on a source, and on its recording once that is known: the owner's to hear, nobody else's."""
+
+    source_id: int
+    source: str
+    recording_id: RecordingId | None  # None: never read as it is now
+    stages: frozenset[Stage]  # of words and turns, those missing or out of date
+    size_bytes: int = 0
+    modified: str = ""
+    interruptions: int = 0  # how many processes died over it before: hear it with nothing else in flight
+    fingerprints: Mapping[Stage, str] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingState:
+    """A recording whose words are known and whose passages are missing or made of something older."""
+
+    recording_id: RecordingId
+    source: str  # one source's url; the id where no source is left
+    media: MediaFacts
+    metadata: Mapping[str, str]
+    words_artifact: str
+    turns_artifact: str | None
+    inputs: str  # to hand back to `Catalog.indexed`
+
+
+@dataclass(frozen=True, slots=True)
+class StageState:
+    """One stage of one recording, whatever fingerprint is wanted now."""
+
+    fingerprint: str  # empty: nothing made yet, or made of what has changed since
+    artifact: str | None  # the last good one; passages have none
+    attempts: int  # failed ones, since it last went right
+    error: str | None
+    resting: bool  # failed too often to be tried again by itself
+    seconds: Mapping[str, float]
+    facts: Mapping[str, Any]
+
+    @property
+    def state(self) -> str:
+        """`done`, `failed` or `pending`; a failed attempt shows even where an older artifact serves on."""
+        if self.error is not None:
+            return "failed"
+        return "done" if self.fingerprint else "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRow:
+    """All the catalog knows of one recording; `None` means that the stage telling it has not run."""
+
+    id: RecordingId
+    sources: tuple[str, ...]  # urls, in the order they were registered
+    size_bytes: int
+    media: MediaFacts
+    metadata: Mapping[str, str]
+    stages: Mapping[Stage, StageState]  # all three
+    n_words: int | None
+    languages: tuple[str, ...]
+    n_speakers: int | None
+    speech_ms: int | None
+    silent_ms: int | None
+    not_processed_ms: int | None
+    transcript_version: str | None  # what the index holds
+    n_passages: int | None
+
+    @property
+    def errors(self) -> list[str]:
+        return [state.error for state in self.stages.values() if state.error is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search with these filters could and could not look at."""
+
+    recordings: int  # in the index
+    speech_ms: int
+    silent_ms: int
+    not_processed: int  # registered but not in the index: unread, unheard, failed, waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something that went wrong and has not gone right since."""
+
+    source: str
+    error: str
+    stage: str  # decode, words, turns, passages; hear: the process died over it
+    attempts: int
+    resting: bool  # not tried again until `retry_failed`
+    transient: bool = False  # the error's own word on whether trying again can help
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts over the whole catalog."""
+
+    sources: int
+    unread: int  # sources never read as they are now
+    recordings: int
+    heard: int  # recordings with words
+    speakers_known: int  # recordings with turns
+    indexed: int
+    in_flight: int  # sources under a lease that has not run out
+    failing: int  # failures, those resting included
+    resting: int
+    duration_ms: int
+    speech_ms: int
+    silent_ms: int
+    not_processed_ms: int
+    n_words: int
+    size_bytes: int

@@ -1,0 +1,134 @@
+"""The catalog's tables.
+
+Times are UTC epoch ms. Absent text that takes part in comparisons is the empty string, so that an index can
+find what is out of date as two ranges (`<` and `>`); absent facts are NULL. `service/migrations` creates
+these tables, and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+tables = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER column
+
+FOLDED_FIELDS = ("officer", "badge", "unit", "incident_id", "category", "camera_serial")
+
+
+def _metadata_columns() -> list[Column[Any]]:
+    """Metadata as given, and beside it what filters compare: values with their case folded, the time in ms."""
+    return [
+        Column("metadata", JSON, nullable=False),
+        *(Column(name, Text, nullable=True) for name in FOLDED_FIELDS),
+        Column("recorded_ms", BigInteger, nullable=True),
+    ]
+
+
+def _lease_columns() -> list[Column[Any]]:
+    """Who works on it until when (both NULL: nobody), and how many workers died over it."""
+    return [
+        Column("lease_owner", Text, nullable=True),
+        Column("lease_until_ms", BigInteger, nullable=True),
+        Column("interruptions", Integer, nullable=False),
+    ]
+
+
+def _attempt_columns() -> list[Column[Any]]:
+    """What went wrong since it last went right; `failed_by` holds the owners it failed under, each in newlines."""
+    return [
+        Column("attempts", Integer, nullable=False),
+        Column("error", Text, nullable=True),
+        Column("transient", Boolean, nullable=False),
+        Column("failed_by", Text, nullable=False),
+    ]
+
+
+recordings = Table(
+    "recordings",
+    tables,
+    Column("id", Text, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("media", JSON, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    *_metadata_columns(),  # merged over the recording's sources
+    Column("heard", Text, nullable=False),  # hash of what passages are made of; see `metadata.heard_hash`
+    Column("speech_ms", BigInteger, nullable=True),
+    Column("silent_ms", BigInteger, nullable=True),
+    Column("not_processed_ms", BigInteger, nullable=True),
+    Column("n_words", BigInteger, nullable=True),
+    Column("languages", JSON, nullable=True),
+    Column("n_speakers", Integer, nullable=True),
+    Column("transcript_version", Text, nullable=True),  # what the index holds; NULL: nothing
+    Column("n_passages", Integer, nullable=True),
+    *_lease_columns(),
+    Column("lease_source_id", Key, nullable=True),  # the claim, of several by one owner, that holds it
+    Column("created_ms", BigInteger, nullable=False),
+    Index(None, "lease_owner"),
+    Index(None, "officer"),
+    Index(None, "badge"),
+    Index(None, "incident_id"),
+    Index(None, "category"),
+    Index(None, "recorded_ms"),
+)
+
+sources = Table(
+    "sources",
+    tables,
+    Column("id", Key, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),  # the last part of the url
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("modified", Text, nullable=False),
+    Column("recording_id", Text, ForeignKey(recordings.c.id), nullable=True),  # NULL: never read as it is now
+    *_metadata_columns(),
+    *_lease_columns(),
+    *_attempt_columns(),
+    Column("seen_ms", BigInteger, nullable=False),
+    Index(None, "name"),
+    Index(None, "recording_id", "id"),
+    Index(None, "lease_owner"),
+)
+
+stages = Table(
+    "stages",
+    tables,
+    Column("recording_id", Text, ForeignKey(recordings.c.id), primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),  # of the artifact; empty: none, or made of what has changed
+    Column("artifact", Text, nullable=True),  # the last good one, kept when a later attempt fails
+    Column("tried", Text, nullable=False),  # the fingerprint that `attempts` counts
+    *_attempt_columns(),
+    Column("seconds", JSON, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("updated_ms", BigInteger, nullable=True),
+    Index(None, "stage", "fingerprint"),
+)
+
+transcripts = Table(
+    "transcripts",
+    tables,
+    Column("recording_id", Text, ForeignKey(recordings.c.id), primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+)

