@@ -36,6 +36,17 @@ class ModelDamaged(GpuError):
         )
 
 
+class CacheUnusable(GpuError):
+    """The folder where joined and downloaded models are kept cannot be read or written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"cannot keep models in {self.path}: {self.reason}. Set EARWITNESS_CACHE to a folder of this user."
+
+
 class DeviceMissing(GpuError):
     """The device asked for is not there."""
 

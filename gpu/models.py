@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu.errors import ModelDamaged, ModelMissing
+from gpu.errors import CacheUnusable, ModelDamaged, ModelMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,15 @@ def _joined_whisper_base(places: ModelPlaces) -> Path | None:
     if part1 is None or part2 is None:
         return None
     joined = places.cache / "models" / "whisper-base"
-    if _is_whole(joined):
-        return joined
+    try:
+        if not _is_whole(joined):
+            _join(part1, part2, joined)
+    except OSError as error:
+        raise CacheUnusable(places.cache, error.strerror or str(error)) from error
+    return joined
+
+
+def _join(part1: Path, part2: Path, joined: Path) -> None:
     joined.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix="whisper-base.", dir=joined.parent))
     try:
@@ -168,6 +175,7 @@ def _joined_whisper_base(places: ModelPlaces) -> Path | None:
             raise ModelDamaged(part1 / "model.bin.part1", WHISPER_BASE_SHA256, found)
         for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
             shutil.copyfile(part1 / name, aside / name)
+        aside.chmod(0o755)  # temporary folders are closed to others; a model is no secret
         if joined.exists() and not _is_whole(joined):
             shutil.rmtree(joined)
         try:
@@ -177,7 +185,6 @@ def _joined_whisper_base(places: ModelPlaces) -> Path | None:
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return joined
 
 
 def _is_whole(joined: Path) -> bool:

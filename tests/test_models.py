@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpu.devices import pick_device
-from gpu.errors import DeviceMissing, ModelDamaged, ModelMissing
+from gpu.errors import CacheUnusable, DeviceMissing, ModelDamaged, ModelMissing
 from gpu.listener import HearingModels, HearingOptions
 from gpu.models import KNOWN, WHISPER_BASE_SHA256, ModelPlaces, resolve, sha256_of
 from transcribe.diarization import DiarizationOptions
@@ -41,6 +41,13 @@ def test_whisper_base_is_joined_from_its_parts_once_and_mended_when_damaged(tmp_
     joined.weights.write_bytes(b"half a model")
     assert resolve("whisper-base", places).sha256 == WHISPER_BASE_SHA256
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["whisper-base"]
+
+
+def test_a_cache_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    """The error says which setting helps."""
+    (tmp_path / "file").touch()
+    with pytest.raises(CacheUnusable, match="EARWITNESS_CACHE"):
+        resolve("whisper-base", bundled_only(tmp_path / "file"))
 
 
 def test_the_models_folder_wins_over_packages(tmp_path: Path, model_places: ModelPlaces) -> None:
