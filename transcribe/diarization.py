@@ -26,15 +26,18 @@ SAMPLE_RATE = 16_000
 class DiarizationOptions:
     """How pyannote's pipeline is run.
 
-    segmentation_step: share of the 10 s window between two windows; 0.25 costs a third of 0.1 and
-        1.3 points of DER on body-camera dialogue.
+    segmentation_step: share of the 10 s window between two windows; 0.25 costs a third of 0.1.
     threshold: cosine distance at which two voices are two people (agglomerative, centroid linkage).
     min_cluster_size: a voice seen in fewer windows joins the nearest larger one.
+
+    Threshold and cluster size are the best of a grid (0.6 to 0.75, 3 to 12) on the development corpus at step
+    0.25: DER 14.7 % on patrol and 14.1 % on voices at collar 0, speakers counted right in 12 of 15. Larger
+    clusters lose the people who say one sentence.
     """
 
     segmentation_step: float = 0.25
-    threshold: float = 0.7
-    min_cluster_size: int = 6
+    threshold: float = 0.65
+    min_cluster_size: int = 3
     batch_size: int = 16
 
 
