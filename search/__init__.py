@@ -1,0 +1,1 @@
+"""Finding: passages, embeddings, the index over Qdrant, queries and ranking."""

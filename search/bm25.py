@@ -1,0 +1,99 @@
+"""Our own BM25 vectors: term weights of passages and queries; the store multiplies in the rarity (IDF).
+
+Formula: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), section 3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from threading import Lock
+from typing import Any
+
+from search.text import tokens
+
+AVG_PASSAGE_WORDS = 30  # passages are short; the usual default of 256 would flatten term frequency
+K1, B = 1.2, 0.75
+QUERY_LANGUAGES = ("en", "es")
+
+_SNOWBALL = {
+    "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish",
+    "fi": "finnish", "fr": "french", "hu": "hungarian", "it": "italian", "nl": "dutch", "no": "norwegian",
+    "pt": "portuguese", "ro": "romanian", "ru": "russian", "sv": "swedish", "tr": "turkish",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Term numbers, ascending and distinct, and their weights."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+def terms(text: str, language: str) -> list[str]:
+    """Tokens by their stems, where there is a stemmer for the language."""
+    return [_stem(token, language) for token in tokens(text)]
+
+
+def passage_vector(text: str, language: str, translation: str | None = None) -> SparseVector:
+    """Weights of a passage's terms; those of its English translation count too.
+
+    A term in both takes the greater weight: neither text makes the other look long. No terms: an empty vector.
+    """
+    weights = _weights(terms(text, language))
+    for term, weight in _weights(terms(translation, "en") if translation else []).items():
+        weights[term] = max(weight, weights.get(term, 0.0))
+    return _vector(weights)
+
+
+def query_terms(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> set[str]:
+    """The stems a query's words have in any of the languages: nobody says which one they type in."""
+    return {term for language in languages for term in terms(text, language)}
+
+
+def query_vector(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> SparseVector:
+    """Each distinct term once."""
+    return _vector(dict.fromkeys(query_terms(text, languages), 1.0))
+
+
+def term_number(term: str) -> int:
+    """A stable 32-bit number; at archive vocabularies (a million terms) one in four thousand collides."""
+    return int.from_bytes(hashlib.blake2b(term.encode(), digest_size=4).digest(), "big")
+
+
+def _vector(weights: dict[str, float]) -> SparseVector:
+    numbered: dict[int, float] = {}
+    for term, weight in weights.items():
+        number = term_number(term)
+        numbered[number] = numbered.get(number, 0.0) + weight
+    ordered = sorted(numbered.items())
+    return SparseVector(tuple(number for number, _ in ordered), tuple(weight for _, weight in ordered))
+
+
+def _weights(found: Sequence[str]) -> dict[str, float]:
+    norm = K1 * (1 - B + B * len(found) / AVG_PASSAGE_WORDS)
+    return {term: count * (K1 + 1) / (count + norm) for term, count in Counter(found).items()}
+
+
+@lru_cache(maxsize=65_536)  # speech repeats itself
+def _stem(token: str, language: str) -> str:
+    stemmer = _stemmer(language)
+    if stemmer is None:
+        return token
+    with _STEMMING:
+        return str(stemmer.stemWord(token))
+
+
+_STEMMING = Lock()  # a stemmer keeps the word it works on in itself
+
+
+@cache
+def _stemmer(language: str) -> Any:
+    import snowballstemmer
+
+    name = _SNOWBALL.get(language)
+    return snowballstemmer.stemmer(name) if name else None

@@ -1,0 +1,1 @@
+"""Implementations of `search.protocols.Index`; each imports its store only when one is opened."""

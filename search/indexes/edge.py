@@ -1,0 +1,238 @@
+"""The index in a folder: a Qdrant Edge shard in this process. One process owns it at a time.
+
+Rows survive a kill without `flush` (write-ahead log); `flush` is for power loss. The rarity of a word (IDF) can still
+count rows that were removed, so after many replacements scores of the leg `words` are a little low until the shard is
+opened again; which rows match is right at once.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from search.bm25 import SparseVector
+from search.errors import DimensionMismatch, IndexBusy, IndexDamaged
+from search.indexes.exact import count_versions
+from search.protocols import EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
+from search.schema import DENSE, ID_FIELD, KEYWORD_FIELDS, MOMENT_FIELD, PHRASE_FIELD, SPARSE, VERSION_FIELD
+from transcribe.transcript import RecordingId
+
+SCROLL_ROWS = 512
+UPSERT_ROWS = 256
+CONFIG = "edge_config.json"  # a folder with it is a shard
+OPTIMISE_FROM_ROWS = 20_000  # below, comparing a query with every row takes under 3 ms; building a graph, 20 s
+
+
+class EdgeIndex:
+    """A shard that is open; everybody else gets `IndexBusy` until it is closed.
+
+    The shard is made when the first rows come, for vectors of their length; until then every answer is empty.
+    """
+
+    def __init__(self, path: Path, lock: BaseFileLock, shard: Any | None) -> None:
+        self._path, self._lock, self._shard = path, lock, shard
+        self._dimension = _dimension(path) if shard is not None else None
+        self._written = False
+
+    @classmethod
+    def open(cls, path: Path) -> EdgeIndex:
+        """Open the shard in a folder; the folder need not exist.
+
+        Raises:
+            IndexBusy: another process, or this one, has it open.
+            IndexDamaged: it cannot be opened for another reason.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f"{path.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise IndexBusy(path) from error
+        try:
+            return cls(path, lock, _load(path) if (path / CONFIG).exists() else None)
+        except BaseException:
+            lock.release()
+            raise
+
+    def _create(self, dimension: int) -> None:
+        """Make the shard beside its place and move it there: a kill on the way leaves nothing half made."""
+        import qdrant_edge as qdrant
+
+        new = self._path.with_name(f"{self._path.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        shard = qdrant.EdgeShard.create(
+            str(new),
+            qdrant.EdgeConfig(
+                vectors={DENSE: qdrant.EdgeVectorParams(dimension, qdrant.Distance.Cosine)},
+                sparse_vectors={SPARSE: qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf)},
+            ),
+        )
+        phrase = qdrant.TextIndexParams(
+            tokenizer=qdrant.TokenizerType.Whitespace, lowercase=False, phrase_matching=True
+        )
+        shard.update(qdrant.UpdateOperation.create_field_index(PHRASE_FIELD, phrase))
+        for field in KEYWORD_FIELDS:
+            shard.update(qdrant.UpdateOperation.create_field_index(field, qdrant.PayloadSchemaType.Keyword))
+        shard.update(qdrant.UpdateOperation.create_field_index(MOMENT_FIELD, qdrant.PayloadSchemaType.Integer))
+        shard.close()
+        new.rename(self._path)
+        self._shard, self._dimension = _load(self._path), dimension
+
+    def replace(self, recording_id: RecordingId, version: str, rows: Sequence[Row]) -> None:
+        import qdrant_edge as qdrant
+
+        if rows and self._shard is None:
+            self._create(len(rows[0].meaning))
+        for first in range(0, len(rows), UPSERT_ROWS):
+            some = rows[first : first + UPSERT_ROWS]
+            for row in some:
+                self._check(len(row.meaning))
+            points = [qdrant.Point(row.id, _vectors(row), dict(row.payload)) for row in some]
+            self._update(qdrant.UpdateOperation.upsert_points(points))
+        # The new rows first, then the others: a reader sees both for a moment, never none.
+        self._delete_all_but(recording_id, {row.id for row in rows})
+
+    def remove(self, recording_id: RecordingId) -> None:
+        self._delete_all_but(recording_id, set())
+
+    def _delete_all_but(self, recording_id: RecordingId, kept: set[Any]) -> None:
+        import qdrant_edge as qdrant
+
+        condition = qdrant.Filter(
+            must=[_match(ID_FIELD, recording_id)], must_not=[qdrant.HasIdCondition(kept)] if kept else []
+        )
+        self._update(qdrant.UpdateOperation.delete_points_by_filter(condition))
+
+    def query_batch(self, queries: Sequence[LegQuery]) -> list[list[LegHit]]:
+        import qdrant_edge as qdrant
+
+        if self._shard is None:
+            return [[] for _ in queries]
+        for query in queries:
+            if not isinstance(query.vector, SparseVector):
+                self._check(len(query.vector))
+        requests = [
+            qdrant.QueryRequest(
+                limit=query.limit,
+                query=qdrant.Query.Nearest(
+                    qdrant.SparseVector(list(query.vector.indices), list(query.vector.values))
+                    if isinstance(query.vector, SparseVector)
+                    else query.vector.tolist(),
+                    using=query.leg.value,
+                ),
+                filter=_filter(query.filters),
+                with_payload=True,
+            )
+            for query in queries
+        ]
+        answers = self._shard.query_batch(qdrant.QueryBatchRequest(requests))
+        return [
+            sorted(
+                (LegHit(str(point.id), float(point.score), point.payload) for point in points),
+                key=lambda hit: (-hit.score, hit.id),
+            )
+            for points in answers
+        ]
+
+    def phrase(self, tokens: Sequence[str], filters: Filters = EVERYTHING) -> Iterator[LegHit]:
+        import qdrant_edge as qdrant
+
+        wanted = qdrant.FieldCondition(key=PHRASE_FIELD, match=qdrant.MatchPhrase(" ".join(tokens)))
+        for key, payload in self._scroll(_filter(filters, wanted)):
+            yield LegHit(key, 1.0, payload)
+
+    def retrieve(self, ids: Sequence[PointId]) -> dict[PointId, Payload]:
+        import qdrant_edge as qdrant
+
+        return dict(self._scroll(qdrant.Filter(must=[qdrant.HasIdCondition(set(ids))]))) if ids else {}
+
+    def count(self, filters: Filters = EVERYTHING) -> int:
+        import qdrant_edge as qdrant
+
+        if self._shard is None:
+            return 0
+        return int(self._shard.count(qdrant.CountRequest(exact=True, filter=_filter(filters))))
+
+    def versions(self) -> dict[RecordingId, dict[str, int]]:
+        return count_versions(payload for _key, payload in self._scroll(None, ["recording_id", VERSION_FIELD]))
+
+    def _scroll(self, condition: Any, fields: list[str] | None = None) -> Iterator[tuple[PointId, Payload]]:
+        import qdrant_edge as qdrant
+
+        offset = None
+        while self._shard is not None:
+            records, offset = self._shard.scroll(
+                qdrant.ScrollRequest(offset=offset, limit=SCROLL_ROWS, filter=condition, with_payload=fields or True)
+            )
+            for record in records:
+                yield str(record.id), record.payload
+            if offset is None:
+                return
+
+    def flush(self) -> None:
+        if self._shard is not None:
+            self._shard.flush()
+
+    def close(self) -> None:
+        """Hand the folder back. After writing to a large shard this first builds what its searches then use."""
+        if self._shard is not None:
+            if self._written and self.count() >= OPTIMISE_FROM_ROWS:
+                self._shard.optimize()
+            self._shard.close()
+            self._shard = None
+        self._lock.release()
+
+    def _update(self, operation: Any) -> None:
+        if self._shard is not None:
+            self._written = True
+            self._shard.update(operation)
+
+    def _check(self, dimension: int) -> None:
+        if self._dimension is not None and dimension != self._dimension:
+            raise DimensionMismatch(str(self._path), self._dimension, dimension)
+
+
+def _load(path: Path) -> Any:
+    import qdrant_edge as qdrant
+
+    try:
+        return qdrant.EdgeShard.load(str(path))
+    except Exception as error:  # the library raises bare Exception
+        if "WouldBlock" in str(error):  # held by a program that does not know our lock
+            raise IndexBusy(path) from error
+        raise IndexDamaged(str(path), str(error)) from error
+
+
+def _dimension(path: Path) -> int:
+    return int(json.loads((path / CONFIG).read_text())["vectors"][DENSE]["size"])
+
+
+def _vectors(row: Row) -> dict[str, Any]:
+    import qdrant_edge as qdrant
+
+    vectors: dict[str, Any] = {DENSE: row.meaning.tolist()}
+    if row.words.indices:  # a row without terms has no such vector, and does not count for their rarity
+        vectors[SPARSE] = qdrant.SparseVector(list(row.words.indices), list(row.words.values))
+    return vectors
+
+
+def _match(field: str, value: str) -> Any:
+    import qdrant_edge as qdrant
+
+    return qdrant.FieldCondition(key=field, match=qdrant.MatchValue(value))
+
+
+def _filter(filters: Filters, *also: Any) -> Any:
+    import qdrant_edge as qdrant
+
+    conditions = [*also, *(_match(field, value) for field, value in filters.equal().items())]
+    if filters.since_ms is not None or filters.until_ms is not None:
+        moment = qdrant.RangeFloat(gte=filters.since_ms, lt=filters.until_ms)
+        conditions.append(qdrant.FieldCondition(key=MOMENT_FIELD, range=moment))
+    return qdrant.Filter(must=conditions) if conditions else None

@@ -1,0 +1,144 @@
+"""The seam of the index: one write verb, the ways to ask, and what goes in and comes out.
+
+Three adapters implement it (`search.indexes`): `exact`, brute force in NumPy and the oracle of the contract
+tests; `edge`, a Qdrant Edge shard in a folder; `cluster`, a Qdrant server.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.bm25 import SparseVector
+from transcribe.transcript import RecordingId
+
+PointId = str  # UUID in its 36-character form
+Payload = Mapping[str, Any]
+
+
+class Leg(StrEnum):
+    """A way of matching that is asked by vector."""
+
+    MEANING = "meaning"
+    WORDS = "words"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A passage as the index keeps it."""
+
+    id: PointId
+    meaning: NDArray[np.float32]  # (dimension,), length 1
+    words: SparseVector
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a passage must be; None: anything. Case and surrounding space do not count.
+
+    `since_ms` (inclusive) and `until_ms` (exclusive) are UTC epoch ms of the moment the passage starts;
+    footage whose recording time is unknown passes neither.
+    """
+
+    recording_id: RecordingId | None = None
+    officer: str | None = None
+    badge: str | None = None
+    incident_id: str | None = None
+    category: str | None = None
+    language: str | None = None
+    speaker: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+    def equal(self) -> dict[str, str]:
+        """Payload field of the filter to the folded value it must have."""
+        return {filter_field(name): fold(value) for name in FILTERED if (value := getattr(self, name)) is not None}
+
+
+EVERYTHING = Filters()
+
+# Every one has a folded copy in the payload under `filter_field`; the original is what is shown.
+FILTERED = ("recording_id", "officer", "badge", "incident_id", "category", "language", "speaker")
+
+
+def fold(value: str) -> str:
+    """Two values are equal to a filter when this is."""
+    return value.strip().casefold()
+
+
+def filter_field(name: str) -> str:
+    """The payload field that holds the folded copy of a filtered value."""
+    return f"by_{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class LegQuery:
+    """One leg of a search: a dense vector for `meaning`, a sparse one for `words`."""
+
+    leg: Leg
+    vector: NDArray[np.float32] | SparseVector
+    limit: int
+    filters: Filters = EVERYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class LegHit:
+    """A row that matched one leg, with that leg's own score."""
+
+    id: PointId
+    score: float
+    payload: Payload
+
+
+class Index(Protocol):
+    """Rows of every recording, found by vector, by phrase, and by filter."""
+
+    def replace(self, recording_id: RecordingId, version: str, rows: Sequence[Row]) -> None:
+        """Make `rows` all that the index holds of a recording. Doing it twice changes nothing.
+
+        Readers see the old rows, the new ones, or for a moment both; never none. A replace that was
+        cut short is mended by the next.
+        """
+        ...
+
+    def remove(self, recording_id: RecordingId) -> None:
+        """Forget a recording; one that is not there is no error."""
+        ...
+
+    def query_batch(self, queries: Sequence[LegQuery]) -> list[list[LegHit]]:
+        """Hits per query, best first; equal scores by id. Rows sharing no term with a `words` query are left out."""
+        ...
+
+    def phrase(self, tokens: Sequence[str], filters: Filters = EVERYTHING) -> Iterator[LegHit]:
+        """Every row whose `exact` text holds the tokens side by side in this order; score 1; in no order."""
+        ...
+
+    def retrieve(self, ids: Sequence[PointId]) -> dict[PointId, Payload]:
+        """Payloads of the rows that are there."""
+        ...
+
+    def count(self, filters: Filters = EVERYTHING) -> int:
+        """How many rows pass, exactly."""
+        ...
+
+    def versions(self) -> dict[RecordingId, dict[str, int]]:
+        """Per recording the versions it has rows of, and how many: one version each, unless a replace was cut short."""
+        ...
+
+    def flush(self) -> None:
+        """What was replaced or removed survives a power loss from here on."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def point_id(recording_id: RecordingId, version: str, ordinal: int) -> PointId:
+    """The same row always has the same id, so writing it again replaces it."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"earwitness:{recording_id}:{version}:{ordinal}"))

@@ -1,0 +1,56 @@
+"""What somebody asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from search.errors import EmptyQuery
+from search.protocols import EVERYTHING, Filters
+from search.text import tokens
+
+__all__ = ["Filters", "Mode", "Query"]
+
+_QUOTES = (('"', '"'), ("“", "”"), ("„", "“"), ("«", "»"))
+
+
+class Mode(StrEnum):
+    """How to match: `auto` combines every leg that can run, the others ask one."""
+
+    AUTO = "auto"
+    EXACT = "exact"
+    WORDS = "words"
+    SOUNDS = "sounds"
+    MEANING = "meaning"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question: what was said, roughly or exactly.
+
+    Raises:
+        EmptyQuery: no token is left of the text.
+    """
+
+    text: str
+    mode: Mode = Mode.AUTO
+    limit: int = 10
+    filters: Filters = EVERYTHING
+
+    def __post_init__(self) -> None:
+        if not self.tokens:
+            raise EmptyQuery(self.text)
+
+    @property
+    def tokens(self) -> list[str]:
+        return tokens(self.text)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether only these words in this order will do: asked for, or the whole query in quotes."""
+        text = self.text.strip()
+        quoted = len(text) > 1 and any(
+            text[0] == opening and text[-1] == closing and not {opening, closing} & set(text[1:-1])
+            for opening, closing in _QUOTES
+        )
+        return self.mode is Mode.EXACT or (self.mode is Mode.AUTO and quoted)

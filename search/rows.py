@@ -1,0 +1,93 @@
+"""Passages to rows: vectors, and the payload that makes a hit need no second read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from search.bm25 import AVG_PASSAGE_WORDS, passage_vector
+from search.embedding import Embedder
+from search.passages import CONTINUATION_WORDS, MAX_PASSAGE_MS, MAX_PAUSE_MS, Passage, stream
+from search.protocols import FILTERED, Row, filter_field, fold, point_id
+from search.text import tokens
+from transcribe.transcript import ModelUse, Recording, Transcript, canonical_json
+
+# Raised when what a row holds changes; every recording is then indexed again from its transcript.
+SCHEMA_VERSION = 1
+
+UNTIMED = "no_word_times"  # flag: the text was heard, but not when each of its words was said
+
+
+def passages_fingerprint(model: ModelUse) -> str:
+    """What rows depend on besides the transcript and its metadata."""
+    parts = [SCHEMA_VERSION, model.sha256, MAX_PASSAGE_MS, MAX_PAUSE_MS, CONTINUATION_WORDS, AVG_PASSAGE_WORDS]
+    return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
+
+
+def rows(transcript: Transcript, passages: Sequence[Passage], embedder: Embedder) -> list[Row]:
+    """One row per passage.
+
+    A passage that is not English is embedded by its translation where it has one: the bundled embedder
+    reads English only.
+    """
+    version = transcript.version
+    vectors = embedder.passages([passage.translation or passage.text for passage in passages])
+    return [
+        Row(
+            point_id(passage.recording_id, version, passage.ordinal),
+            vectors[position],
+            passage_vector(passage.text, passage.language, passage.translation),
+            _payload(transcript.recording, version, passage),
+        )
+        for position, passage in enumerate(passages)
+    ]
+
+
+def _payload(recording: Recording, version: str, passage: Passage) -> dict[str, Any]:
+    own = stream(passage)
+    spoken = [token for word in (*own, *passage.after) for token in tokens(word.text)]
+    untimed = () if passage.words else (UNTIMED,)
+    payload: dict[str, Any] = {
+        "metadata": dict(recording.metadata),
+        "recording_id": recording.id,
+        "source": recording.source,
+        "version": version,
+        "ordinal": passage.ordinal,
+        "start_ms": passage.start_ms,
+        "end_ms": passage.end_ms,
+        "speaker": passage.speaker,
+        "language": passage.language,
+        "text": passage.text,
+        "translation": passage.translation,
+        "confidence": passage.confidence,
+        "flags": [*passage.flags, *untimed],
+        "context_before": passage.context_before,
+        "context_after": passage.context_after,
+        "words": [[word.start_ms, word.end_ms, word.text] for word in own],
+        "after": [[word.start_ms, word.end_ms, word.text, word.speaker] for word in passage.after],
+        "exact": " ".join(spoken),
+        "moment_ms": _moment_ms(recording.metadata.get("recorded_at"), passage.start_ms),
+    }
+    heard = {"recording_id": recording.id, "language": passage.language, "speaker": passage.speaker}
+    for name in FILTERED:
+        value = heard[name] if name in heard else recording.metadata.get(name)
+        if value is not None:
+            payload[filter_field(name)] = fold(value)
+    return payload
+
+
+def _moment_ms(recorded_at: str | None, start_ms: int) -> int | None:
+    """When a passage was said, UTC epoch ms; None where the recording's time is unknown.
+
+    A time without offset is taken as UTC: whoever knows the agency's zone adds it before.
+    """
+    if recorded_at is None:
+        return None
+    try:
+        time = datetime.fromisoformat(recorded_at)
+        aware = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+        return round(aware.timestamp() * 1000) + start_ms
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,20 @@
+"""What the index is made of, written once: the adapters over Qdrant create vectors and payload indexes from this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.protocols import FILTERED, Leg, filter_field
+
+DENSE = Leg.MEANING.value  # cosine
+SPARSE = Leg.WORDS.value  # with the store's IDF
+PHRASE_FIELD = "exact"  # our tokens joined by spaces: a whitespace tokenizer and nothing else
+MOMENT_FIELD = "moment_ms"
+ID_FIELD = filter_field("recording_id")
+VERSION_FIELD = "version"
+KEYWORD_FIELDS = (*(filter_field(name) for name in FILTERED), VERSION_FIELD)
+
+
+def holds(text: str, tokens: Sequence[str]) -> bool:
+    """Whether the phrase field holds these tokens side by side in this order: what a store's phrase match must say."""
+    return f" {' '.join(tokens)} " in f" {text} "

