@@ -34,6 +34,9 @@ class SentenceTransformerEmbedder:
     def __init__(self, directory: Path, use: ModelUse, device: str = "cpu", threads: int | None = None) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it would draw over ours
 
         if threads:
             torch.set_num_threads(threads)
