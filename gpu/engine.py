@@ -26,6 +26,11 @@ class Claimed(Protocol):
     @property
     def source(self) -> str: ...
 
+    @property
+    def alone(self) -> bool:
+        """Whether a process died over it before: nothing else may be in flight while it is heard."""
+        ...
+
 
 ClaimT = TypeVar("ClaimT", bound=Claimed)
 
@@ -101,21 +106,16 @@ class LocalEngine:
         self._stop = stop or threading.Event()
 
     def hear(self, claims: Iterable[ClaimT], admit: Admit[ClaimT]) -> Iterator[Event[ClaimT]]:
-        waiting: deque[tuple[ClaimT, Future[tuple[Audio, float]]]] = deque()
         more = iter(claims)
         with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+            ahead: _Ahead[ClaimT] = _Ahead(more, pool, self._ahead)
             try:
-                while not self._stop.is_set():
-                    while len(waiting) <= self._ahead and (claim := next(more, None)) is not None:
-                        waiting.append((claim, pool.submit(_decode, claim.source)))
-                    if not waiting:
-                        return
-                    claim, decoding = waiting.popleft()
-                    yield from self._one(claim, decoding, admit)
+                while not self._stop.is_set() and (decoding := ahead.next()) is not None:
+                    claim, audio = decoding
+                    yield from self._one(claim, audio, admit)
                     yield Finished(claim)
             finally:
-                for _claim, decoding in waiting:
-                    decoding.cancel()
+                ahead.cancel()
 
     def _one(
         self, claim: ClaimT, decoding: Future[tuple[Audio, float]], admit: Admit[ClaimT]
@@ -137,6 +137,37 @@ class LocalEngine:
                 yield Failed(claim, stage, _reason(error), _transient(error))
             else:
                 yield Heard(claim, artifact, spent.seconds)
+
+
+class _Ahead(Generic[ClaimT]):
+    """Claims being decoded, in order; one that must be alone waits until it is."""
+
+    def __init__(self, claims: Iterator[ClaimT], pool: ThreadPoolExecutor, ahead: int) -> None:
+        self._claims, self._pool, self._most = claims, pool, ahead + 1
+        self._waiting: deque[tuple[ClaimT, Future[tuple[Audio, float]]]] = deque()
+        self._alone: ClaimT | None = None
+
+    def next(self) -> tuple[ClaimT, Future[tuple[Audio, float]]] | None:
+        """The next claim, its successors being decoded already; None when there are no more."""
+        while self._alone is None and len(self._waiting) < self._most:
+            claim = next(self._claims, None)
+            if claim is None:
+                break
+            if claim.alone:
+                self._alone = claim
+            else:
+                self._start(claim)
+        if not self._waiting and self._alone is not None:
+            self._start(self._alone)
+            self._alone = None
+        return self._waiting.popleft() if self._waiting else None
+
+    def cancel(self) -> None:
+        for _claim, decoding in self._waiting:
+            decoding.cancel()
+
+    def _start(self, claim: ClaimT) -> None:
+        self._waiting.append((claim, self._pool.submit(_decode, claim.source)))
 
 
 def _decode(source: str) -> tuple[Audio, float]:

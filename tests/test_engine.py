@@ -19,6 +19,7 @@ from transcribe.transcript import TurnsArtifact, WordsArtifact
 @dataclass(frozen=True, slots=True)
 class Asked:
     source: str
+    alone: bool = False
 
 
 class Ears:
@@ -110,3 +111,24 @@ def test_stopping_finishes_what_is_in_flight_and_starts_nothing_else(sources: li
 
     assert [type(event) for event in events] == [Decoded, Heard, Heard, Finished]
     assert len(pulled) <= 2
+
+
+def test_what_a_process_died_over_is_heard_with_nothing_else_in_flight(sources: list[Asked]) -> None:
+    """Claims before it are finished first, and none after it is pulled until it is: its neighbours stay innocent."""
+    suspect = Asked(sources[1].source, alone=True)
+    pulled: list[Asked] = []
+
+    def claims() -> Iterator[Asked]:
+        for claim in (sources[0], suspect, sources[2]):
+            pulled.append(claim)
+            yield claim
+
+    finished: list[Asked] = []
+    for event in LocalEngine(Ears(), ahead=2).hear(claims(), both):
+        if isinstance(event, Decoded) and event.claim is suspect:
+            assert finished == [sources[0]]
+            assert pulled == [sources[0], suspect]
+        if isinstance(event, Finished):
+            finished.append(event.claim)
+
+    assert finished == [sources[0], suspect, sources[2]]

@@ -62,8 +62,13 @@ class Claim:
     stages: frozenset[Stage]  # of words and turns, those missing or out of date
     size_bytes: int = 0
     modified: str = ""
-    interruptions: int = 0  # how many processes died over it before: hear it with nothing else in flight
+    interruptions: int = 0  # how many processes died over it before
     fingerprints: Mapping[Stage, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def alone(self) -> bool:
+        """Whether to hear it with nothing else in flight, so that the next death is its own."""
+        return self.interruptions > 0
 
 
 @dataclass(frozen=True, slots=True)
