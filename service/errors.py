@@ -139,6 +139,72 @@ class TranscriptMissing(ServiceError):
         return f"the transcript {self.key} is missing from the store: restore it from a backup, or ingest again."
 
 
+class TranscriptNotKept(ServiceError):
+    """The store did not take a transcript: the disk is full, or closed to us."""
+
+    transient = True
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key, self.reason = key, reason
+
+    def __str__(self) -> str:
+        return (
+            f"cannot keep the transcript {self.key}: {self.reason}. Free space or grant access, and run again: "
+            "what was finished is kept."
+        )
+
+
+class TooLittleSpace(ServiceError):
+    """The disk of the data folder is nearly full; going on would break off in the middle of a write."""
+
+    transient = True
+
+    def __init__(self, path: Path, free_bytes: int, needed_bytes: int) -> None:
+        super().__init__(path, free_bytes, needed_bytes)
+        self.path, self.free_bytes, self.needed_bytes = path, free_bytes, needed_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"the disk of {self.path} has {self.free_bytes // 1_000_000} MB left, fewer than the "
+            f"{self.needed_bytes // 1_000_000} MB that writing safely takes: free space and run again. "
+            "What was finished is kept."
+        )
+
+
+class BackupRefused(ServiceError):
+    """A backup cannot be written where it was asked for."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"cannot write a backup to {self.path}: {self.reason}. Name a folder that is empty or does not exist."
+
+
+class BackupUnusable(ServiceError):
+    """A folder is not a backup, or not a whole and unchanged one."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"cannot restore from {self.path}: {self.reason}. Nothing was restored; take another backup."
+
+
+class RestoreRefused(ServiceError):
+    """A backup cannot be put where it was asked to go."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"cannot restore into {self.path}: {self.reason}. Name a new folder with --data DIR."
+
+
 class NotHeardYet(ServiceError):
     """A recording is known but has no transcript."""
 
@@ -171,3 +237,78 @@ class ExportRefused(ServiceError):
 
     def __str__(self) -> str:
         return f"cannot write {self.path}: {self.reason}. Choose another place with -o."
+
+
+class ServiceRunning(ServiceError):
+    """Another process serves this data folder already."""
+
+    def __init__(self, data: Path, url: str | None) -> None:
+        super().__init__(data, url)
+        self.data, self.url = data, url
+
+    def __str__(self) -> str:
+        place = f" at {self.url}" if self.url else ""
+        return f"{self.data} is served already{place}: use that service, or stop it first."
+
+
+class ServiceUnreachable(ServiceError):
+    """A service is said to run on this data folder, but does not answer as it should."""
+
+    transient = True
+
+    def __init__(self, data: Path, url: str, reason: str) -> None:
+        super().__init__(data, url, reason)
+        self.data, self.url, self.reason = data, url, reason
+
+    def __str__(self) -> str:
+        return (
+            f"the service of {self.data} at {self.url} does not answer ({self.reason}): wait until it has started, "
+            "or stop it; without it this command works on the data folder by itself."
+        )
+
+
+class ServiceRefused(ServiceError):
+    """The service answered with a problem; `detail` is its own sentence."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class AddressRefused(ServiceError):
+    """The service cannot or may not listen there."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(address, reason)
+        self.address, self.reason = address, reason
+
+    def __str__(self) -> str:
+        return f"cannot serve on {self.address}: {self.reason}."
+
+
+class MediaChanged(ServiceError):
+    """The file a recording was heard from holds something else now."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self.source = source
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source} has changed since it was heard, so it is not shown as that recording: put the original "
+            "file back, or run `earwitness ingest` to hear the new one."
+        )
+
+
+class ProxyRefused(ServiceError):
+    """No copy that a browser can play could be made of a recording."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(source, reason)
+        self.source, self.reason = source, reason
+
+    def __str__(self) -> str:
+        return f"cannot make a playable copy of {self.source}: {self.reason}. The original can still be downloaded."

@@ -20,7 +20,7 @@ stay_offline()
 FOOTAGE = Path(__file__).parent / "footage"
 
 # A skip is an admission; these are the ones we make. Any other fails the run.
-ALLOWED_SKIPS = ("no corpus", "no GPU", "no QDRANT_URL", "no PostgreSQL")
+ALLOWED_SKIPS = ("no corpus", "no GPU", "no QDRANT_URL", "no PostgreSQL", "no Chromium")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -832,3 +832,83 @@ def _at_once(*functions: Callable[[], Any]) -> list[Any]:
     if errors:
         raise errors[0]
     return results
+
+
+# What is to be done again
+
+
+def indexed_states(catalog: Catalog) -> dict[RecordingId, tuple[str, str | None]]:
+    return {row.id: (row.stages[Stage.PASSAGES].state, row.transcript_version) for row in catalog.recordings()}
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_what_the_index_lost_is_due_again_and_words_stay_done(catalog: Catalog, everything: bool) -> None:
+    """All recordings or the named ones; a transcript that was once in the index stays known."""
+    catalog.register([seen("x"), seen("y")])
+    hear(catalog, A)
+    hear(catalog, B)
+    index(catalog)
+    before = catalog.transcript_versions()
+
+    assert catalog.unindexed(None if everything else [A, C]) == (2 if everything else 1)
+    assert indexed_states(catalog)[A] == ("pending", None)
+    assert indexed_states(catalog)[B][0] == ("pending" if everything else "done")
+    assert catalog.claim(new_owner(), WANTED, 10) == []
+    assert index(catalog) == ([A, B] if everything else [A])
+    assert catalog.transcript_versions() == before
+    assert catalog.unindexed([]) == 0
+
+
+def test_what_rests_as_not_indexable_is_tried_again_once_unindexed(catalog: Catalog) -> None:
+    """A rebuild gives every recording its chance."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+    for _ in range(MAX_ATTEMPTS):
+        catalog.index_failed(A, "no room")
+    assert index(catalog) == []
+    catalog.unindexed()
+
+    assert index(catalog) == [A]
+
+
+@pytest.mark.parametrize("stage", [Stage.WORDS, Stage.TURNS])
+def test_a_lost_artifact_is_heard_again_and_alone(catalog: Catalog, stage: Stage) -> None:
+    """The other stage stays done, the index serves on; heard with the same result, the version is the same."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+    index(catalog)
+    catalog.lost(A, stage)
+
+    assert indexed_states(catalog)[A][0] == "done"
+    assert hear(catalog, A).stages == {stage}
+    index(catalog)
+    assert len(catalog.transcript_versions()) == 1
+
+
+def test_a_copied_catalog_gives_every_lease_back(catalog: Catalog) -> None:
+    """Its owners work on the original; what they claimed can be claimed at once, and counts no interruption."""
+    catalog.register([seen("x"), seen("y")])
+    claimed = catalog.claim(new_owner(), WANTED, 2)
+    assert len(claimed) == 2
+    catalog.free_all()
+
+    assert [claim.interruptions for claim in catalog.claim(new_owner(), WANTED, 2)] == [0, 0]
+
+
+def test_a_snapshot_is_the_catalog_of_this_moment(catalog: Catalog, url: str, tmp_path: Path) -> None:
+    """One file, whatever is written afterwards; PostgreSQL has its own tools, and the error names them."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+    if url.startswith("postgresql"):
+        with pytest.raises(CatalogUnusable, match="pg_dump"):
+            catalog.snapshot(tmp_path / "copy.sqlite")
+        return
+    catalog.snapshot(tmp_path / "copy.sqlite")
+    catalog.register([seen("y")])
+    hear(catalog, B)
+
+    assert [path.name for path in tmp_path.glob("copy*")] == ["copy.sqlite"]
+    with Catalog.open(f"sqlite:///{tmp_path / 'copy.sqlite'}") as copy:
+        assert [row.id for row in copy.recordings()] == [A]
+    with pytest.raises(CatalogUnusable):
+        catalog.snapshot(tmp_path / "nowhere" / "copy.sqlite")

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from service.catalog import claims, finding, outcomes, registration, reports
-from service.catalog.database import database_errors, open_engine, writing
+from service.catalog import claims, finding, outcomes, registration, repairs, reports
+from service.catalog.database import database_errors, open_engine, snapshot, writing
 from service.catalog.entries import (
     Claim,
     Failure,
@@ -207,7 +208,41 @@ class Catalog:
         with self._writing() as connection:
             outcomes.index_failed(connection, recording_id, error, inputs)
 
+    # What is to be done again
+
+    def unindexed(self, recording_ids: Collection[RecordingId] | None = None) -> int:
+        """Note that the index holds nothing of these recordings, or of any: what was heard is to be indexed again.
+
+        Returns how many of them the catalog knows. Words and turns stay done; what was cited stays kept.
+        """
+        with self._writing() as connection:
+            return repairs.unindexed(connection, recording_ids)
+
+    def lost(self, recording_id: RecordingId, stage: Stage) -> None:
+        """Note that the artifact of a stage is gone, so that the next ingest hears it again."""
+        with self._writing() as connection:
+            repairs.lost(connection, recording_id, stage)
+
+    def free_all(self) -> None:
+        """Give back every lease: for a copy of a catalog, whose owners work on the original."""
+        with self._writing() as connection:
+            repairs.free_all(connection)
+
+    def snapshot(self, path: Path) -> None:
+        """Copy the database as it is at this moment to a new SQLite file; others read and write meanwhile.
+
+        Raises:
+            CatalogUnusable: it is not in SQLite, or the copy cannot be written.
+        """
+        with database_errors(self._shown):
+            snapshot(self._engine, path)
+
     # What is known
+
+    def transcript_versions(self) -> list[tuple[RecordingId, str]]:
+        """Every version that was ever in the index, sorted by recording: what may have been exported or cited."""
+        with self._reading() as connection:
+            return reports.transcript_versions(connection)
 
     def metadata(self, recording_id: RecordingId) -> dict[str, str]:
         """The recording's metadata, merged over its sources (see `service.catalog.metadata`).
@@ -252,6 +287,21 @@ class Catalog:
         """What a search with these filters (as in `recordings`) can and cannot look at."""
         with self._reading() as connection:
             return reports.searched(connection, filters, since_ms, until_ms)
+
+    def page(
+        self, filters: Mapping[str, str], since_ms: int | None, until_ms: int | None, limit: int, offset: int
+    ) -> tuple[int, list[RecordingRow]]:
+        """How many recordings the filters (as in `recordings`) leave, and one page of them, last recorded first.
+
+        Recordings of unknown time come last, by id.
+        """
+        with self._reading() as connection:
+            return reports.page(connection, filters, since_ms, until_ms, limit, offset)
+
+    def sources_of(self, recording_id: RecordingId) -> list[SourceSeen]:
+        """Where the recording's bytes were read, as they were when they were; in the order of registration."""
+        with self._reading() as connection:
+            return reports.sources_of(connection, recording_id)
 
     def failures(self, sources: Collection[str] | None = None) -> list[Failure]:
         """What went wrong and has not gone right since, sorted by source; only these urls, or all."""

@@ -6,9 +6,10 @@ once, one creates the tables and the other finds them. A migration is one transa
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,26 @@ def writing(engine: Engine) -> Iterator[Connection]:
     could not wait for another writer, only fail."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
+
+
+def snapshot(engine: Engine, path: Path) -> None:
+    """Copy a SQLite database, as it is at this moment, to a new file (SQLite's online backup).
+
+    Raises:
+        CatalogUnusable: the database is a PostgreSQL server's.
+    """
+    if engine.dialect.name != "sqlite":
+        shown = engine.url.render_as_string(hide_password=True)
+        raise CatalogUnusable(shown, "a PostgreSQL catalog is backed up with pg_dump and restored with pg_restore")
+    source = engine.raw_connection()
+    try:
+        with closing(sqlite3.connect(path)) as target:
+            source.driver_connection.backup(target)  # type: ignore[union-attr]  # sqlite3's own connection
+            target.execute("PRAGMA journal_mode=DELETE")  # one file, without the -wal that a copy could miss
+    except sqlite3.Error as error:
+        raise CatalogUnusable(str(path), str(error)) from error
+    finally:
+        source.close()
 
 
 def _address(url: str) -> URL:

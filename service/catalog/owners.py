@@ -34,6 +34,11 @@ def is_gone(owner: str) -> bool:
     return now_started is not None and now_started != started  # the number was given to another process
 
 
+def is_here(owner: str) -> bool:
+    """Whether it is a process of this machine that still runs; False where that cannot be told."""
+    return owner.rsplit(":", 3)[0] == _host() and os.name == "posix" and not is_gone(owner)
+
+
 def _host() -> str:
     try:
         namespace = os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - Path.stat would do the same

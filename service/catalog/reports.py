@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exists, false, func, not_, or_, select, true
@@ -13,12 +13,13 @@ from service.catalog.entries import (
     RecordingRow,
     RecordingState,
     Searched,
+    SourceSeen,
     Stage,
     StageState,
     Summary,
 )
 from service.catalog.metadata import fold
-from service.catalog.models import FOLDED_FIELDS, recordings, sources, stages
+from service.catalog.models import FOLDED_FIELDS, recordings, sources, stages, transcripts
 from transcribe.transcript import MediaFacts, RecordingId
 
 CHUNK = 500  # rows looked up per query: below SQLite's limit on parameters
@@ -69,14 +70,43 @@ def recording_rows(
 ) -> list[RecordingRow]:
     """Recordings the filters leave, in the order their first source was registered; those without one last."""
     rows = connection.execute(select(recordings).where(matches(recordings, filters, since_ms, until_ms))).all()
-    ids = [row.id for row in rows]
-    urls = _urls(connection, ids)
-    states: dict[str, dict[Stage, StageState]] = {}
-    for chunk in _chunks(ids):
-        for row in connection.execute(select(stages).where(stages.c.recording_id.in_(chunk))):
-            states.setdefault(row.recording_id, {})[Stage(row.stage)] = _stage_state(row)
+    urls = _urls(connection, [row.id for row in rows])
     order = {recording_id: position for position, recording_id in enumerate(urls)}
     rows = sorted(rows, key=lambda row: (order.get(row.id, len(order)), row.id))
+    return _recording_rows(connection, rows, urls)
+
+
+def page(
+    connection: Connection,
+    filters: Mapping[str, str],
+    since_ms: int | None,
+    until_ms: int | None,
+    limit: int,
+    offset: int,
+) -> tuple[int, list[RecordingRow]]:
+    """How many recordings the filters leave, and those from `offset` on, last recorded first, unknown times last."""
+    chosen = matches(recordings, filters, since_ms, until_ms)
+    n_chosen = connection.execute(select(func.count()).select_from(recordings).where(chosen)).scalar_one()
+    in_order = select(recordings).where(chosen).order_by(recordings.c.recorded_ms.desc().nulls_last(), recordings.c.id)
+    rows = connection.execute(in_order.limit(limit).offset(offset)).all()
+    return int(n_chosen), _recording_rows(connection, rows, _urls(connection, [row.id for row in rows]))
+
+
+def sources_of(connection: Connection, recording_id: RecordingId) -> list[SourceSeen]:
+    """The recording's sources as they were when they were read, oldest first."""
+    rows = connection.execute(
+        select(sources).where(sources.c.recording_id == recording_id).order_by(sources.c.id)
+    ).all()
+    return [SourceSeen(row.url, row.size_bytes, row.modified, row.metadata) for row in rows]
+
+
+def _recording_rows(
+    connection: Connection, rows: Sequence[Row[Any]], urls: Mapping[str, list[str]]
+) -> list[RecordingRow]:
+    states: dict[str, dict[Stage, StageState]] = {}
+    for chunk in _chunks([row.id for row in rows]):
+        for row in connection.execute(select(stages).where(stages.c.recording_id.in_(chunk))):
+            states.setdefault(row.recording_id, {})[Stage(row.stage)] = _stage_state(row)
     return [_recording_row(row, tuple(urls.get(row.id, ())), states[row.id]) for row in rows]
 
 
@@ -102,6 +132,13 @@ def searched(
         .where(sources.c.recording_id.is_(None), matches(sources, filters, since_ms, until_ms))
     ).scalar_one()
     return Searched(int(row[0]), int(row[1]), int(row[2]), n_waiting + n_unread)
+
+
+def transcript_versions(connection: Connection) -> list[tuple[RecordingId, str]]:
+    """Every version that was ever in the index, sorted by recording and version."""
+    query = select(transcripts.c.recording_id, transcripts.c.version)
+    rows = connection.execute(query.order_by(transcripts.c.recording_id, transcripts.c.version))
+    return [(RecordingId(row.recording_id), row.version) for row in rows]
 
 
 def matches(

@@ -1,0 +1,59 @@
+"""The command line's side of a running service: the same questions, over HTTP, with the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from service.errors import ServiceRefused, ServiceUnreachable
+from service.owner import Running, running_service
+
+TIMEOUT_SECONDS = 60.0
+
+
+class ServiceClient:
+    """Asks the service of one data folder.
+
+    Every method raises `ServiceRefused` with the service's own words, or `ServiceUnreachable`.
+    """
+
+    def __init__(self, data: Path, running: Running) -> None:
+        self._data, self._running = data, running
+
+    def search(self, text: str, mode: str, limit: int, filters: Mapping[str, str | None]) -> dict[str, Any]:
+        """As `Found.to_json`; arguments as `service.finding.find`."""
+        given = {name: value for name, value in filters.items() if value is not None}
+        if "recording" in given and Path(given["recording"]).exists():
+            given["recording"] = str(Path(given["recording"]).absolute())  # the service works in another folder
+        return self._get("search", {"q": text, "mode": mode, "limit": str(limit), **given})
+
+    def status(self) -> dict[str, Any]:
+        """As `service.status.status_json`."""
+        return self._get("status", {})
+
+    def passages_fingerprint(self) -> str | None:
+        """What the service makes passages with; None: it indexes nothing."""
+        fingerprint: str | None = self._get("indexing", {})["passages_fingerprint"]
+        return fingerprint
+
+    def _get(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        import httpx
+
+        url = f"{self._running.url}/api/v1/{path}"
+        try:
+            # The service is on this machine: no proxy of the environment stands between.
+            with httpx.Client(trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+                response = client.get(url, params=parameters)
+            answer: dict[str, Any] = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ServiceUnreachable(self._data, self._running.url, type(error).__name__) from error
+        if response.status_code != httpx.codes.OK:
+            raise ServiceRefused(str(answer.get("detail", response.reason_phrase)))
+        return answer
+
+
+def service_of(data: Path) -> ServiceClient | None:
+    """The running service of this data folder, if there is one."""
+    running = running_service(data)
+    return ServiceClient(data, running) if running else None

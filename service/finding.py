@@ -1,0 +1,149 @@
+"""A search over one data folder: filters checked, the index opened, the answer qualified by what was searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from gpu.errors import GpuError
+from search.embedding import Embedder
+from search.protocols import Index
+from search.query import Filters, Mode, Query
+from search.searcher import Answer, Searcher
+from service.catalog import Catalog, Searched
+from service.errors import NothingIngested, TimeWrong
+from service.indexing import load_embedder, open_index
+from service.settings import Settings
+
+INDEX_PATIENCE_SECONDS = 30.0  # an ingest holds the index for a moment at a time
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer, and what it was an answer about."""
+
+    query: Query
+    answer: Answer
+    searched: Searched
+
+    def to_json(self) -> dict[str, Any]:
+        """The form other systems rely on."""
+        return {
+            "query": self.query.text,
+            "mode": self.query.mode.value,
+            "hits": [hit.to_json() for hit in self.answer.hits],
+            "total": self.answer.total,
+            "searched": {
+                "recordings": self.searched.recordings,
+                "speech_seconds": round(self.searched.speech_ms / 1000, 3),
+                "silent_seconds": round(self.searched.silent_ms / 1000, 3),
+                "not_processed": self.searched.not_processed,
+            },
+            "degraded": list(self.answer.degraded),
+        }
+
+
+def find(settings: Settings, text: str, mode: str, limit: int, filters: Mapping[str, str | None]) -> Found:
+    """Search everything indexed.
+
+    Args:
+        filters: officer, badge, incident, category, recording, speaker, since, until, language; None or
+            absent: not filtered.
+
+    Raises:
+        NothingIngested: the data folder holds no catalog.
+        EmptyQuery, LegUnavailable, IndexBusy, RecordingUnknown, RecordingAmbiguous, TimeWrong
+    """
+    with open_catalog(settings) as catalog:
+        query = ask(catalog, settings.zone, text, mode, limit, filters)
+        # Words in quotes need no embedding, and loading one takes seconds.
+        embedder = None if query.is_exact else embedder_or_none(settings)
+        with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
+            return answer(query, catalog, index, embedder)
+
+
+def ask(catalog: Catalog, zone: str, text: str, mode: str, limit: int, filters: Mapping[str, str | None]) -> Query:
+    """The query these words and filters mean; arguments and errors as in `find`."""
+    wanted = filters.get("recording")
+    return Query(
+        text,
+        Mode(mode),
+        limit,
+        Filters(
+            recording_id=catalog.find(wanted) if wanted else None,
+            officer=filters.get("officer"),
+            badge=filters.get("badge"),
+            incident_id=filters.get("incident"),
+            category=filters.get("category"),
+            language=filters.get("language"),
+            speaker=filters.get("speaker"),
+            since_ms=parse_time(filters.get("since"), "since", zone),
+            until_ms=parse_time(filters.get("until"), "until", zone),
+        ),
+    )
+
+
+def answer(query: Query, catalog: Catalog, index: Index, embedder: Embedder | None) -> Found:
+    """Search an open index; without an embedder by words alone, and the answer says so.
+
+    Raises:
+        LegUnavailable
+    """
+    chosen = query.filters
+    about = {
+        name: value
+        for name, value in (
+            ("recording_id", chosen.recording_id),
+            ("officer", chosen.officer),
+            ("badge", chosen.badge),
+            ("incident_id", chosen.incident_id),
+            ("category", chosen.category),
+        )
+        if value is not None
+    }
+    # Counted first: what is indexed meanwhile is found or not, but never claimed to have been searched.
+    searched = catalog.searched(about, chosen.since_ms, chosen.until_ms)
+    return Found(query, Searcher(index, embedder).search(query), searched)
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """The catalog of an existing data folder.
+
+    Raises:
+        NothingIngested
+    """
+    if settings.catalog_url is None and not (settings.data / "catalog.sqlite").exists():
+        raise NothingIngested(settings.data)
+    return Catalog.open(settings.catalog)
+
+
+def parse_time(text: str | None, name: str, zone: str) -> int | None:
+    """ISO 8601 to epoch ms; a time without an offset is in `zone`.
+
+    Raises:
+        TimeWrong
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise TimeWrong(name, text) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(zone))
+    return round(moment.timestamp() * 1000)
+
+
+def embedder_or_none(settings: Settings) -> Embedder | None:
+    """The embedder of the settings; None where no model is installed: the answer then says that it is degraded."""
+    try:
+        return load_embedder(settings)
+    except GpuError as error:
+        log.warning("search without meaning", reason=str(error))
+        return None

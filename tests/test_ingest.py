@@ -1,0 +1,365 @@
+"""From footage to a searchable archive: heard once, kept through failures and kills, found again."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import pytest
+
+from gpu.engine import LocalEngine
+from gpu.models import ModelPlaces
+from service.catalog import Catalog, Stage
+from service.indexing import Indexer
+from service.ingest import Failure, Ingest, Report, find_sources
+from service.settings import Settings, load_settings
+from service.transcripts import TranscriptStore
+from tests.conftest import FOOTAGE, Archive, earwitness, reference
+from tests.media_maker import mono, write_media
+from transcribe.hearing import StageSeconds
+from transcribe.media import Audio
+from transcribe.transcript import (
+    Covered,
+    Segment,
+    State,
+    Transcript,
+    Turn,
+    TurnsArtifact,
+    Word,
+    WordsArtifact,
+)
+
+TRAFFIC_STOP = "AXON_Body_3_2025-03-14_2231_X60A12345"
+MUTED_START = "AXON_Body_3_2025-03-16_0112_X60A22871"
+SPANISH = "AXON_Body_3_2025-03-22_0847_X60A41099"
+NOBODY = "AXON_Body_3_2025-03-29_0326_X60A12345"
+
+
+def transcript_of(archive: Archive, stem: str) -> Transcript:
+    suffix = next(path.suffix for path in FOOTAGE.glob(f"{stem}.mp*"))
+    exported = earwitness("export", stem + suffix, "--format", "json", data=archive.data)
+    assert exported.code == 0, exported.err
+    return Transcript.from_json(exported.json)
+
+
+# The footage, heard by the real models
+
+
+def test_the_report_counts_what_was_done(archive: Archive) -> None:
+    """Every recording is done, every stage of the report has its seconds."""
+    report = archive.report
+    assert report["recordings"] == {"found": 5, "done": 5, "skipped": 0, "failed": 0}
+    assert report["failures"] == []
+    assert 350 < report["audio_seconds"] < 400
+    assert 0 < report["speech_seconds"] < report["audio_seconds"]
+    assert set(report["stage_seconds"]) == {"decode", "speech", "transcribe", "align", "diarize", "embed", "index"}
+    assert all(seconds > 0 for seconds in report["stage_seconds"].values())
+
+
+def test_what_was_said_is_written_down(archive: Archive) -> None:
+    """The traffic stop reads as it was spoken, within Whisper base's means, by as many people."""
+    truth = reference(TRAFFIC_STOP)
+    heard = transcript_of(archive, TRAFFIC_STOP)
+    plain = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.ReduceToListOfListOfWords()])
+    error_rate = jiwer.wer(
+        " ".join(utterance["text"] for utterance in truth["utterances"]),
+        " ".join(segment.text for segment in heard.segments),
+        reference_transform=plain,
+        hypothesis_transform=plain,
+    )
+
+    assert error_rate < 0.25
+    assert heard.languages == ["en"]
+    assert len(heard.speakers) == len(truth["speakers"])
+    assert heard.recording.metadata["officer"] == "Officer Daniel Kowalczyk"
+    assert {model.name for model in heard.models} >= {"whisper-base", "silero-vad", "segmentation-3.0", "campplus"}
+    assert all(len(model.sha256) == 64 for model in heard.models)
+
+
+def test_spanish_is_kept_and_translated_beside(archive: Archive) -> None:
+    """Words stay in the language they were said in; the translation is its own field."""
+    heard = transcript_of(archive, SPANISH)
+
+    assert heard.languages == ["es"]
+    assert sum(segment.translation is not None for segment in heard.segments) > len(heard.segments) / 2
+    assert "ventana" in " ".join(segment.text for segment in heard.segments).lower()
+
+
+def test_nobody_said_anything_where_nobody_spoke(archive: Archive) -> None:
+    """Zero words in wind and engine noise, and none inside digital silence."""
+    nobody = transcript_of(archive, NOBODY)
+    assert nobody.words == []
+    assert nobody.turns == ()
+    assert {covered.state for covered in nobody.coverage} <= {State.NO_SPEECH, State.UNINTELLIGIBLE}
+
+    muted = transcript_of(archive, MUTED_START)
+    first = muted.coverage[0]
+    assert first.state is State.DIGITAL_SILENCE
+    assert abs(first.end_ms - 30_000) < 100
+    assert all(word.start_ms >= first.end_ms for word in muted.words)
+    assert muted.words
+
+
+@pytest.mark.parametrize("stem", [TRAFFIC_STOP, MUTED_START, SPANISH, NOBODY])
+def test_coverage_accounts_for_every_moment(archive: Archive, stem: str) -> None:
+    """The states partition the recording."""
+    heard = transcript_of(archive, stem)
+    at = 0
+    for covered in heard.coverage:
+        assert covered.start_ms == at
+        at = covered.end_ms
+    assert at == heard.recording.duration_ms
+
+
+def test_everything_is_found_by_asking_for_it(archive: Archive) -> None:
+    """An exact phrase, a name, an English question with a Spanish answer, and nothing for what nobody said."""
+    (phrase,) = archive.search('"proof of insurance"')["hits"]
+    assert phrase["source"].endswith(f"{TRAFFIC_STOP}.mp4")
+    assert phrase["legs"]["exact"] is not None
+    assert 40_905 <= phrase["start_ms"] < phrase["end_ms"] <= 46_486
+
+    name = archive.search("Officer Okafor")["hits"][0]
+    assert name["source"].endswith(f"{MUTED_START}.mp4")
+
+    ring = archive.search("stolen gold ring with a green stone")["hits"][0]
+    assert ring["language"] == "es"
+    assert ring["source"].endswith(f"{SPANISH}.mp4")
+
+    absent = archive.search("helicopter with a searchlight", "--mode", "exact")
+    assert (absent["hits"], absent["total"]) == ([], 0)
+    assert absent["searched"]["recordings"] == 5
+    assert absent["searched"]["speech_seconds"] > 100
+    assert absent["searched"]["silent_seconds"] > 25
+
+
+def test_filters_narrow_what_is_searched(archive: Archive) -> None:
+    """A filter on the officer leaves the others' footage out of hits and totals."""
+    found = archive.search("police", "--officer", "officer renee okafor")
+
+    assert found["searched"]["recordings"] == 1
+    assert {hit["officer"] for hit in found["hits"]} == {"Officer Renee Okafor"}
+    assert archive.search("police", "--until", "2020-01-01")["hits"] == []
+
+
+def test_an_unchanged_folder_is_skipped(archive: Archive) -> None:
+    """The second ingest hears nothing."""
+    again = earwitness("ingest", FOOTAGE, "--manifest", FOOTAGE / "manifest.csv", "--json", data=archive.data)
+
+    assert again.code == 0
+    assert again.json["recordings"] == {"found": 5, "done": 0, "skipped": 5, "failed": 0}
+    assert again.json["stage_seconds"]["decode"] == 0
+
+
+# The loop, with ears that answer at once
+
+
+class Ears:
+    """Hears one made-up sentence in every recording; counts, and fails on demand."""
+
+    def __init__(self) -> None:
+        self.words_heard: list[str] = []
+        self.turns_heard: list[str] = []
+        self.deaf_to_voices = False
+
+    def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
+        self.words_heard.append(audio.recording_id)
+        words = tuple(Word(100 * n, 100 * n + 90, text, 0.9) for n, text in enumerate(["open", "the", "trunk"]))
+        segment = Segment(0, words[-1].end_ms, "open the trunk", "en", 0.9, words)
+        covered = Covered(0, audio.media.duration_ms, State.SPEECH)
+        return WordsArtifact(audio.recording_id, audio.media, (segment,), (covered,), ())
+
+    def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
+        self.turns_heard.append(audio.recording_id)
+        if self.deaf_to_voices:
+            raise RuntimeError("no voices today")
+        return TurnsArtifact(audio.recording_id, (Turn(0, 500, "SPEAKER_00"),), ())
+
+
+class Silent:
+    """Watches without a word."""
+
+    def started(self, n_sources: int) -> None: ...
+
+    def heard(self, source: str, audio_ms: int) -> None: ...
+
+    def failed(self, failure: Failure) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "data").mkdir()
+    return load_settings(data=tmp_path / "data")
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    folder = tmp_path / "media"
+    folder.mkdir()
+    for name, centre in (("one", 200), ("two", 300)):
+        write_media(folder / f"{name}.wav", mono([centre], 1_000, 16_000, "pcm_s16le"))
+    return folder
+
+
+def ingest(settings: Settings, media: Path, ears: Ears, stop: threading.Event | None = None, **prints: str) -> Report:
+    stop = stop or threading.Event()
+    with Catalog.open(settings.catalog) as catalog:
+        transcripts = TranscriptStore(settings.transcripts)
+        run = Ingest(
+            catalog,
+            transcripts,
+            Indexer(settings, catalog, transcripts),
+            LocalEngine(ears, stop),
+            {"words": "w1", "turns": "t1", **prints},
+            Silent(),
+            stop,
+        )
+        return run.run(find_sources([str(media)], None, settings))
+
+
+def test_the_same_bytes_under_another_name_are_heard_once(settings: Settings, media: Path) -> None:
+    """Two files with the same contents are one recording with two sources."""
+    shutil.copy(media / "one.wav", media / "copy of one.wav")
+    ears = Ears()
+    report = ingest(settings, media, ears)
+    with Catalog.open(settings.catalog) as catalog:
+        rows = catalog.recordings()
+
+    assert report.found == 3
+    assert len(ears.words_heard) == len(set(ears.words_heard)) == 2
+    assert sorted(len(row.sources) for row in rows) == [1, 2]
+
+
+def test_a_changed_option_reruns_only_what_it_affects(settings: Settings, media: Path) -> None:
+    """Another diarization option hears turns again and leaves words alone; the index follows."""
+    ingest(settings, media, Ears())
+    ears = Ears()
+    report = ingest(settings, media, ears, turns="t2")
+
+    assert (ears.words_heard, len(ears.turns_heard)) == ([], 2)
+    assert report.done == 2
+
+
+def test_a_failed_diarization_leaves_words_searchable_and_is_retried(settings: Settings, media: Path) -> None:
+    """Words are indexed without speakers; the next run hears only the turns and adds them."""
+    ears = Ears()
+    ears.deaf_to_voices = True
+    report = ingest(settings, media, ears)
+    assert report.failed == 2
+    assert {failure.stage for failure in report.failures} == {"turns"}
+    found = earwitness("search", '"open the trunk"', "--json", data=settings.data).json
+    assert [hit["speaker"] for hit in found["hits"]] == [None, None]
+
+    ears = Ears()
+    assert ingest(settings, media, ears).failures == []
+    assert (ears.words_heard, len(ears.turns_heard)) == ([], 2)
+    found = earwitness("search", '"open the trunk"', "--json", data=settings.data).json
+    assert [hit["speaker"] for hit in found["hits"]] == ["SPEAKER_00", "SPEAKER_00"]
+    assert found["total"] == 2
+
+
+def test_two_ingests_at_once_share_the_work(settings: Settings, media: Path) -> None:
+    """Every recording is heard by one of them, and all are indexed."""
+    for name, centre in (("three", 400), ("four", 500), ("five", 600), ("six", 700)):
+        write_media(media / f"{name}.wav", mono([centre], 1_000, 16_000, "pcm_s16le"))
+    ears = [Ears(), Ears()]
+    runs = [threading.Thread(target=ingest, args=(settings, media, each)) for each in ears]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    heard = ears[0].words_heard + ears[1].words_heard
+
+    assert len(heard) == len(set(heard)) == 6
+    with Catalog.open(settings.catalog) as catalog:
+        assert all(row.stages[Stage.PASSAGES].state == "done" for row in catalog.recordings())
+
+
+def test_stopping_keeps_what_was_finished_and_goes_on_later(settings: Settings, media: Path) -> None:
+    """A stop after the first recording indexes it; the next run hears only the rest."""
+    stop = threading.Event()
+
+    class Stopping(Ears):
+        def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
+            stop.set()
+            return super().turns(audio, spent)
+
+    first = Stopping()
+    report = ingest(settings, media, first, stop)
+    second = Ears()
+    ingest(settings, media, second)
+
+    assert report.interrupted
+    assert report.done == 1
+    assert set(first.words_heard).isdisjoint(second.words_heard)
+    assert len(second.words_heard) == 1
+
+
+# Killed without warning
+
+
+def test_a_kill_loses_nothing_finished_and_repeats_only_what_was_in_flight(
+    tmp_path: Path, model_places: ModelPlaces
+) -> None:
+    """kill -9 at random moments; the next run goes on, and every recording is indexed once."""
+    media = tmp_path / "media"
+    media.mkdir()
+    cut_footage(media)
+    data = tmp_path / "data"
+    chance = random.Random(7)
+    finished: dict[str, str] = {}
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "--data", str(data), "ingest", str(media)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
+        )
+        assert process.stderr is not None
+        for line in process.stderr:  # until something was heard, then a random moment later
+            if " heard, " in line:
+                break
+        threading.Event().wait(chance.uniform(0.0, 1.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+        now = artifacts(data)
+        assert finished.items() <= now.items()  # what was finished before was not heard again
+        finished = now
+    assert finished
+    done = earwitness("ingest", media, "--json", data=data)
+    status = earwitness("status", "--json", data=data).json
+
+    assert done.code == 0, done.err
+    assert done.json["recordings"]["done"] + done.json["recordings"]["skipped"] == done.json["recordings"]["found"]
+    assert finished.items() <= artifacts(data).items()
+    assert all(stage["state"] == "done" for recording in status["recordings"] for stage in recording["stages"].values())
+
+
+def artifacts(data: Path) -> dict[str, str]:
+    """The words of every recording whose words the catalog calls done, with when they were written."""
+    with Catalog.open(load_settings(data=data).catalog) as catalog:
+        keys = [row.stages[Stage.WORDS].artifact for row in catalog.recordings()]
+    files: list[Any] = [data / "transcripts" / key for key in keys if key]
+    return {path.name: str(path.stat().st_mtime_ns) for path in files}
+
+
+def cut_footage(folder: Path) -> None:
+    """Six clips of ten seconds from the traffic stop."""
+    from tests.media_maker import Sound
+    from transcribe.media import decode
+
+    waveform = decode(str(FOOTAGE / f"{TRAFFIC_STOP}.mp4")).waveform
+    for n in range(6):
+        clip = waveform[n * 160_000 : (n + 1) * 160_000]
+        write_media(folder / f"clip{n}.wav", Sound(clip[None], 16_000, "pcm_s16le"))
