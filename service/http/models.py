@@ -1,0 +1,184 @@
+"""What goes over the wire: answers as the command line prints them, described for the OpenAPI document.
+
+Answers may gain fields, so the models let unknown ones through; questions may not, because a filter that is
+misspelt and ignored would search what was to be left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from search.query import Mode
+
+
+class Answer(BaseModel):
+    """Fields are added, never renamed."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Question(BaseModel):
+    """Parameters of a query string."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RecordingFilters(Question):
+    """Which recordings."""
+
+    officer: str | None = Field(None, description="only footage of this officer")
+    badge: str | None = Field(None, description="only footage of this badge")
+    incident: str | None = Field(None, description="only footage of this incident")
+    category: str | None = Field(None, description="only footage of this category")
+    since: str | None = Field(None, description="only from this time on (ISO 8601; without offset: agency time)")
+    until: str | None = Field(None, description="only before this time")
+
+
+class SearchQuestion(RecordingFilters):
+    """What to look for, and where."""
+
+    q: str = Field(description="what was said, roughly; in double quotes: exactly", max_length=2000)
+    mode: Mode = Field(Mode.AUTO, description="which ways of matching; auto combines them")
+    limit: int = Field(10, ge=1, le=1000, description="hits to return")
+    recording: str | None = Field(None, description="only this recording: an id, its beginning, or a source path")
+    speaker: str | None = Field(None, description="only what this speaker said, e.g. SPEAKER_00")
+    language: str | None = Field(None, description="only what was said in this language, e.g. es")
+
+
+class ListQuestion(RecordingFilters):
+    """Which recordings, and which page of them."""
+
+    limit: int = Field(50, ge=1, le=500, description="recordings to return")
+    offset: int = Field(0, ge=0, description="recordings to leave out first")
+
+
+class Hit(Answer):
+    """A moment that answers the query."""
+
+    recording_id: str
+    source: str
+    start_ms: int
+    end_ms: int
+    text: str
+    speaker: str | None
+    language: str
+    score: float = Field(description="0 to 1")
+    legs: dict[str, float | None] = Field(description="each way of matching; null: it did not match or run")
+    recorded_at: str | None
+    officer: str | None
+    incident_id: str | None
+    angles: list[Any]
+    translation: str | None = Field(description="English, by machine")
+    context_before: str
+    context_after: str
+    confidence: float
+    flags: list[str]
+    version: str = Field(description="of the transcript: its SHA-256")
+
+
+class Searched(Answer):
+    """What the search could look at, and what not."""
+
+    recordings: int
+    speech_seconds: float
+    silent_seconds: float
+    not_processed: int
+
+
+class SearchAnswer(Answer):
+    """Hits, best first."""
+
+    query: str
+    mode: str
+    hits: list[Hit]
+    total: int
+    searched: Searched
+    degraded: list[str] = Field(description="ways of matching that could not run, and why")
+
+
+class StageState(Answer):
+    """Where one stage of a recording stands."""
+
+    state: Literal["pending", "done", "failed"]
+    error: str | None
+
+
+class RecordingAnswer(Answer):
+    """What is known of one recording; null: the stage that tells it has not run."""
+
+    id: str = Field(description="SHA-256 of the file's bytes")
+    sources: list[str]
+    duration_ms: int
+    metadata: dict[str, str]
+    stages: dict[str, StageState]
+    languages: list[str]
+    speakers: int | None
+    words: int | None
+    speech_ms: int | None
+    silent_ms: int | None
+    not_processed_ms: int | None
+    transcript_version: str | None
+    notes: list[str]
+
+
+class Playable(Answer):
+    """What a browser is given to play."""
+
+    kind: Literal["original", "remux", "transcode"]
+    media_type: str
+    sha256: str | None = Field(description="of the bytes that are played; null: the copy is not made yet")
+    state: Literal["ready", "making", "not_made"]
+
+
+class RecordingDetail(RecordingAnswer):
+    """One recording, and how it can be played."""
+
+    playable: Playable
+
+
+class RecordingPage(Answer):
+    """Some recordings, the last recorded first."""
+
+    total: int
+    offset: int
+    recordings: list[RecordingAnswer]
+
+
+class Preparing(Answer):
+    """A playable copy is being made: ask again."""
+
+    state: Literal["making"] = "making"
+
+
+class StatusAnswer(Answer):
+    """The whole archive, as `earwitness status --json` prints it."""
+
+    summary: dict[str, int]
+    recordings: list[RecordingAnswer]
+    failures: list[dict[str, Any]]
+
+
+class IndexingAnswer(Answer):
+    """How indexing stands."""
+
+    passages_fingerprint: str | None = Field(description="what passages are made with; null: nothing is indexed here")
+    error: str | None = Field(description="why the last attempt went wrong")
+
+
+class Health(Answer):
+    """Whether the process answers, or can do its work."""
+
+    status: Literal["ok", "not_ready"]
+    reason: str | None = None
+
+
+class Problem(BaseModel):
+    """RFC 9457: what is wrong with a request, or with the service."""
+
+    type: str = Field(description="a name that stays: urn:earwitness:problem:…")
+    title: str
+    status: int
+    detail: str
+    field: str | None = Field(None, description="the parameter that is wrong")

@@ -1,0 +1,139 @@
+// What is on the page: elements made of text, never of markup, so that nothing said can become code.
+
+export function element(name, { text, children = [], ...attributes } = {}) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) made.setAttribute(key, value);
+  }
+  if (text !== undefined) made.textContent = text;
+  made.append(...children.filter(Boolean));
+  return made;
+}
+
+// 1:02:03.4 or 2:03.4, as the command line shows it.
+export function clock(ms) {
+  const tenths = Math.floor(ms / 100);
+  const hours = Math.floor(tenths / 36000);
+  const minutes = Math.floor((tenths % 36000) / 600);
+  const seconds = ((tenths % 600) / 10).toFixed(1).padStart(4, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
+}
+
+export function length(ms) {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
+  return `${Math.floor(seconds / 3600)} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} min`;
+}
+
+export function count(number, one, many = `${one}s`) {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+// The time the agency wrote down, with its offset: not translated to where the browser is.
+export function moment(recordedAt) {
+  const parts = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$/.exec(recordedAt ?? "");
+  return parts ? `${parts[1]} ${parts[2]}${parts[3] ? ` (UTC${parts[3] === "Z" ? "" : parts[3]})` : ""}` : recordedAt ?? "";
+}
+
+export function fileName(source) {
+  return source.replace(/\/+$/, "").split("/").pop();
+}
+
+const languages = new Intl.DisplayNames(["en"], { type: "language" });
+
+export function languageName(code) {
+  try {
+    return languages.of(code);
+  } catch {
+    return code; // a code this browser does not know is shown as it is
+  }
+}
+
+const LEGS = { exact: "said exactly", words: "in these words", sounds: "sounds like it", meaning: "means" };
+
+export function hitCard(hit, words, play) {
+  const legs = Object.entries(hit.legs)
+    .filter(([, score]) => score !== null)
+    .map(([leg, score]) => element("li", { class: "leg", title: `${leg} ${score.toFixed(2)}`, text: LEGS[leg] ?? leg }));
+  const button = element("button", {
+    class: "play",
+    type: "button",
+    children: [element("time", { text: clock(hit.start_ms) }), ` · ${fileName(hit.source)}`],
+  });
+  const card = element("li", {
+    class: "card",
+    children: [
+      button,
+      element("p", { class: "meta", text: [moment(hit.recorded_at), hit.officer, hit.incident_id].filter(Boolean).join(" · ") }),
+      element("blockquote", {
+        lang: hit.language,
+        children: [
+          hit.context_before && element("p", { class: "around", text: hit.context_before }),
+          element("p", { class: "said", children: marked(hit.text, words) }),
+          hit.context_after && element("p", { class: "around", text: hit.context_after }),
+        ],
+      }),
+      hit.translation &&
+        element("p", {
+          class: "translation",
+          lang: "en",
+          children: [element("span", { class: "meta", text: "In English, by machine: " }), ...marked(hit.translation, words)],
+        }),
+      element("ul", {
+        class: "badges",
+        "aria-label": "Why this is a hit",
+        children: [
+          ...legs,
+          element("li", { text: `score ${hit.score.toFixed(2)}` }),
+          element("li", { text: hit.speaker ?? "speaker unknown" }),
+          element("li", { text: languageName(hit.language) }),
+          ...hit.flags.map((flag) => element("li", { class: "flag", text: flag.replaceAll("_", " ") })),
+        ],
+      }),
+    ],
+  });
+  button.addEventListener("click", () => play(card));
+  return card;
+}
+
+export function recordingCard(recording, play) {
+  const { recorded_at, officer, incident_id, category } = recording.metadata;
+  const name = recording.sources.length ? fileName(recording.sources[0]) : recording.id.slice(0, 12);
+  const open = Object.entries(recording.stages).filter(([, stage]) => stage.state !== "done");
+  const button = element("button", { class: "play", type: "button", text: name });
+  const card = element("li", {
+    class: "card",
+    children: [
+      button,
+      element("p", { class: "meta", text: [moment(recorded_at), officer, incident_id, category].filter(Boolean).join(" · ") }),
+      element("ul", {
+        class: "badges",
+        children: [
+          element("li", { text: length(recording.duration_ms) }),
+          recording.speech_ms !== null && element("li", { text: `${length(recording.speech_ms)} of speech` }),
+          recording.silent_ms > 0 && element("li", { text: `${length(recording.silent_ms)} of digital silence` }),
+          recording.speakers > 0 && element("li", { text: count(recording.speakers, "speaker") }),
+          ...recording.languages.map((code) => element("li", { text: languageName(code) })),
+          ...open.map(([stage, { state }]) => element("li", { class: "flag", text: `${stage} ${state}` })),
+        ],
+      }),
+    ],
+  });
+  button.addEventListener("click", () => play(card));
+  return card;
+}
+
+// The query inside what was said: all its words in a row, else each that is longer than two letters.
+function marked(text, words) {
+  const said = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  if (!said.length) return [text];
+  const choices = [said.join("[^\\p{L}\\p{N}]+"), ...said.filter((word) => word.length > 2)].join("|");
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(new RegExp(`(?<![\\p{L}\\p{N}])(?:${choices})(?![\\p{L}\\p{N}])`, "giu"))) {
+    parts.push(text.slice(end, match.index), element("mark", { text: match[0] }));
+    end = match.index + match[0].length;
+  }
+  return [...parts, text.slice(end)];
+}

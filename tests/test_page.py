@@ -1,0 +1,169 @@
+"""The page in a real browser: Debian's Chromium, which plays H.264 and AAC. `make screenshot` keeps the picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Archive
+from tests.media_maker import mono, write_media
+from tests.served import SENTENCE, SENTENCE_MS, hear, running
+
+CHROMIUM = Path("/usr/bin/chromium")
+SCREENSHOT = os.environ.get("EARWITNESS_SCREENSHOT")
+
+# In every page: what was seen whenever a media element told its time, so that nothing depends on when we look.
+WATCH = """document.addEventListener("timeupdate", ({ target }) => {
+  const cues = [...(target.textTracks[0]?.activeCues ?? [])].map((cue) => cue.getCueAsHTML().textContent);
+  (window.watched ??= []).push({ at: target.currentTime, paused: target.paused, cues });
+}, true)"""
+# Resolves once the media element has played on to a time; gives what was watched until then.
+PLAYED_TO = """(video, seconds) => new Promise((resolve) => {
+  const look = () => video.currentTime >= seconds && resolve(window.watched);
+  video.addEventListener("timeupdate", look);
+  look();
+})"""
+TRACK_MODE = "(video) => video.textTracks[0].mode"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium: tests/install-chromium.sh installs it, as root")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page whose policy is in force; what the browser complains about fails the test, save a refused question."""
+    complaints: list[str] = []
+    context = browser.new_context(viewport={"width": 1200, "height": 800}, locale="en-US")
+    context.add_init_script(WATCH)
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    assert [complaint for complaint in complaints if "status of 422" not in complaint] == []
+
+
+@pytest.fixture(scope="module")
+def url(archive: Archive) -> Iterator[str]:
+    with running(archive.data) as url:
+        yield url
+
+
+def test_a_hit_plays_at_its_moment_under_its_words(page: Any, url: str, archive: Archive) -> None:
+    """Searched, clicked, heard: playback begins at the hit's time and goes on, the active caption has its words."""
+    page.goto(url)
+    page.get_by_label("What was said?").fill("proof of insurance")
+    page.keyboard.press("Enter")
+    first = page.locator("#list .card").first
+    first.locator("mark", has_text="proof of insurance").wait_for()
+    assert "q=proof+of+insurance" in page.url
+    assert first.locator(".leg").all_inner_texts() == ["said exactly", "in these words", "means"]
+    first.get_by_role("button").click()
+    video = page.locator("video")
+    start_s = hit_start_ms(page, url) / 1000
+
+    assert "proof of insurance" in played(video, start_s)
+    assert video.evaluate(TRACK_MODE) == "showing"
+    assert page.get_by_text("Machine transcript, not verified").is_visible()
+    page.locator("#lines [aria-current=true]", has_text="insurance").wait_for()
+    if SCREENSHOT:
+        video.evaluate("(video) => video.pause()")
+        video.hover()  # shows the controls
+        Path(SCREENSHOT).parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOT)
+
+    # The address says both, so that a link leads to the moment.
+    page.reload()
+    assert "proof of insurance" in played(page.locator("video"), start_s)
+    assert page.get_by_label("What was said?").input_value() == "proof of insurance"
+
+
+def test_it_works_by_keyboard_and_on_a_narrow_screen(page: Any, url: str) -> None:
+    """Tab reaches the hits, Enter plays one, and nothing is wider than the screen."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{url}/?q=license")
+    page.locator("#list .play").first.wait_for()
+    page.get_by_label("What was said?").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    assert "license" in played(page.locator("video"), hit_start_ms(page, url) / 1000).lower()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    assert page.get_by_text("Machine transcript, not verified").is_visible()
+
+
+def test_nothing_found_says_what_was_searched(page: Any, url: str) -> None:
+    """How many recordings, how much speech, how much silence, and that machines mishear."""
+    page.goto(f"{url}/?q=%22helicopter+with+a+searchlight%22")
+    status = page.get_by_text("Nothing found")
+    status.wait_for()
+    says = page.locator("#status").inner_text()
+
+    assert "in 5 recordings with" in says
+    assert "of speech" in says
+    assert "30 s were digitally silent" in says
+    assert "machines mishear" in says
+
+
+def test_without_a_query_the_recordings_are_listed(page: Any, url: str) -> None:
+    """The latest first; one that is clicked plays from its beginning, in sound alone too."""
+    page.goto(url)
+    page.locator("#list .card").nth(4).wait_for()
+
+    assert "5 recordings" in page.locator("#status").inner_text()
+    assert page.locator("#list .play").first.inner_text() == "AXON_Body_3_2025-03-29_0326_X60A12345.mp4"
+    page.get_by_role("button", name="AXON_Body_3_2025-03-21_1018_X60A30417.mp3").click()
+    played(page.locator("video.sound"), 0.0)
+
+
+def test_a_wrong_query_is_explained(page: Any, url: str) -> None:
+    """The service's own sentence is shown."""
+    page.goto(f"{url}/?q=%3F%21")
+    page.get_by_text("That did not work: the query holds no word").wait_for()
+
+
+@pytest.mark.parametrize("video_ms", [0, 5_000])
+def test_what_the_browser_cannot_play_plays_as_a_labelled_copy(page: Any, tmp_path: Path, video_ms: int) -> None:
+    """An MKV, remuxed or transcoded, plays at its moment and says that it is a copy."""
+    media = write_media(tmp_path / "a.mkv", mono([1_000, 3_000], 5_000, codec="libopus"), video_ms=video_ms)
+    data = tmp_path / "data"
+    hear(data, [media])
+    with running(data) as url:
+        page.goto(f"{url}/?q={SENTENCE}")
+        page.locator("#list .play").click()
+        assert played(page.locator("video"), SENTENCE_MS / 1000) == SENTENCE
+        page.get_by_text("What plays is a copy").wait_for()
+        assert "SHA-256 of the copy: " in page.locator("#proxy").inner_text()
+        page.goto("about:blank")
+
+
+def played(video: Any, start_s: float) -> str:
+    """Assert that playback began within a second of a time and went on; the words of the first captions it showed."""
+    watched = video.evaluate(PLAYED_TO, start_s + 0.3)
+    moving = [moment for moment in watched if not moment["paused"]]
+
+    assert start_s - 0.001 <= moving[0]["at"] < start_s + 1
+    assert moving[-1]["at"] > moving[0]["at"]
+    return next((" ".join(" ".join(moment["cues"]).split()) for moment in watched if moment["cues"]), "")
+
+
+def hit_start_ms(page: Any, url: str) -> int:
+    """Of the first hit for what stands in the search box."""
+    answer = page.request.get(f"{url}/api/v1/search", params={"q": page.get_by_label("What was said?").input_value()})
+    start_ms: int = answer.json()["hits"][0]["start_ms"]
+    return start_ms
