@@ -1,0 +1,1 @@
+"""Measured claims: each is one command, with a saved report."""
