@@ -27,3 +27,4 @@ echo; echo "--- only one officer's footage, only what was said in Spanish"
 run search "kitchen window" --officer "Oficial Luis Villaseñor" --language es --limit 1
 
 printf '\nThe archive is in %s. Ask it something: %s/earwitness --data %s search "…"\n' "$DATA" "$BIN" "$DATA"
+printf 'Or on a page: %s/earwitness --data %s serve, then open http://127.0.0.1:8000\n' "$BIN" "$DATA"
