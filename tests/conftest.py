@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from gpu.devices import wait_without_spinning
 from gpu.models import ModelPlaces
 from gpu.offline import stay_offline
 
 stay_offline()
+wait_without_spinning()
 
 FOOTAGE = Path(__file__).parent / "footage"
 

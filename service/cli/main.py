@@ -101,8 +101,10 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: errors of ours become one line and an exit code, never a traceback."""
+    from gpu.devices import wait_without_spinning
     from transcribe.errors import TranscribeError
 
+    wait_without_spinning()
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as leave:
