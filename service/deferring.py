@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from service.catalog import Catalog, RecordingState, Stage
+from search.errors import IndexBusy
+from service.catalog import Catalog, RecordingState, Stage, StageState
 from service.client import ServiceClient, service_of
+from service.errors import ServiceUnreachable
 from service.indexing import Indexer
 from service.settings import Settings
 from service.transcripts import TranscriptStore
@@ -36,6 +38,9 @@ class DeferringIndexer(Indexer):
         """As `Indexer.index_pending`; where a service runs, wait until it has indexed what was heard up to now.
 
         Without patience there is nothing to wait for: 0. A wait ends early when `stop` is set.
+
+        Raises:
+            IndexBusy: another process holds the index, or the service does not answer.
         """
         service = service_of(self._settings.data)
         if service is None:
@@ -43,31 +48,32 @@ class DeferringIndexer(Indexer):
         if not patience_seconds:
             return 0
         n_indexed = self._wait_for(service, failed)
-        # Nothing is left, or the service stopped on the way: then the rest is ours.
-        return (
-            n_indexed
-            if service_of(self._settings.data)
-            else n_indexed + super().index_pending(spent, patience_seconds, failed)
-        )
+        if service_of(self._settings.data) is None:  # it stopped on the way: the rest is ours
+            n_indexed += super().index_pending(spent, patience_seconds, failed)
+        return n_indexed
 
     def _wait_for(self, service: ServiceClient, failed: Callable[[RecordingState, str], Any]) -> int:
-        fingerprint = service.passages_fingerprint()
+        try:
+            fingerprint = service.passages_fingerprint()
+        except ServiceUnreachable as error:
+            if service_of(self._settings.data) is None:
+                return 0
+            raise IndexBusy(self._settings.index) from error
         if fingerprint is None:
             return 0
-        waiting = {state.recording_id: state for state in self._catalog.heard_not_indexed(fingerprint, EVERYTHING)}
         n_indexed = 0
-        told: set[str] = set()
-        while waiting and not self._stop.is_set() and service_of(self._settings.data):
-            pending = {state.recording_id for state in self._catalog.heard_not_indexed(fingerprint, EVERYTHING)}
-            for recording_id in waiting.keys() - pending:
-                state = waiting.pop(recording_id)
-                (row,) = self._catalog.recordings({"recording_id": recording_id})
-                error = row.stages[Stage.PASSAGES].error
-                if error is None:
-                    n_indexed += 1
-                elif recording_id not in told:
-                    told.add(recording_id)
-                    failed(state, error)
-            if waiting:
-                self._stop.wait(LOOK_EVERY_SECONDS)
+        for state in self._catalog.heard_not_indexed(fingerprint, EVERYTHING):
+            passages = self._passages(state)
+            while passages.fingerprint != fingerprint and not passages.resting:
+                if self._stop.wait(LOOK_EVERY_SECONDS) or service_of(self._settings.data) is None:
+                    return n_indexed
+                passages = self._passages(state)
+            if passages.fingerprint == fingerprint:
+                n_indexed += 1
+            else:
+                failed(state, passages.error or "its passages could not be made")
         return n_indexed
+
+    def _passages(self, state: RecordingState) -> StageState:
+        (row,) = self._catalog.recordings({"recording_id": state.recording_id})
+        return row.stages[Stage.PASSAGES]

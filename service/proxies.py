@@ -65,7 +65,8 @@ class Proxies:
 
     def is_making(self, recording_id: RecordingId) -> bool:
         with self._lock:
-            return recording_id in self._making
+            making = self._making.get(recording_id)
+        return making is not None and not making.done()
 
     def get(self, recording_id: RecordingId, original: Original, plan: Plan, patience_seconds: float) -> Proxy | None:
         """The copy, made now where there is none; None: it is not ready yet, and goes on being made.
@@ -75,6 +76,7 @@ class Proxies:
         """
         ready = self.ready(recording_id, plan)
         if ready is not None:
+            self._forget(recording_id)
             return ready
         with self._lock:
             making = self._making.get(recording_id)

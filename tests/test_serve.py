@@ -6,15 +6,18 @@ import hashlib
 import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
 import httpx
+import numpy as np
 import pytest
 import structlog
 import webvtt
@@ -24,6 +27,7 @@ import search.errors
 import transcribe.errors
 from service.archive import OpenArchive, open_archive
 from service.errors import AddressRefused, ProxyRefused
+from service.export import current_transcript, row_of
 from service.http import create_app
 from service.http.errors import PROBLEMS
 from service.http.models import Hit, SearchAnswer
@@ -37,12 +41,13 @@ from service.settings import load_settings
 from tests.conftest import earwitness
 from tests.media_maker import Sound, centre_of_sound_ms, mono, tone_bursts, write_media
 from tests.served import SENTENCE, SENTENCE_MS, hear, running
-from transcribe.formats import FORMATS
+from transcribe.formats import FORMATS, render
 from transcribe.media import decode
-from transcribe.transcript import MediaFacts
+from transcribe.transcript import MediaFacts, RecordingId
 
 BURSTS_MS = [1_000, 2_500, 4_000]
 LENGTH_MS = 5_000
+PHRASE = f'"{SENTENCE}"'  # exact: no embedding model is loaded for it
 API = "/api/v1"
 
 
@@ -98,9 +103,9 @@ def problem(response: Any, status: int, name: str, field: str | None = None) -> 
 
 def test_a_search_answers_as_the_command_line_does(client: TestClient, opened: OpenArchive) -> None:
     """HTTP and command line print one JSON form, and the OpenAPI document names each of its fields."""
-    answer = client.get(f"{API}/search", params={"q": f'"{SENTENCE}"', "officer": "officer b", "limit": 1}).json()
+    answer = client.get(f"{API}/search", params={"q": PHRASE, "officer": "officer b", "limit": 1}).json()
 
-    assert answer == opened.find(f'"{SENTENCE}"', "auto", 1, {"officer": "officer b"}).to_json()
+    assert answer == opened.find(PHRASE, "auto", 1, {"officer": "officer b"}).to_json()
     assert (answer["total"], len(answer["hits"])) == (2, 1)
     assert answer["hits"][0]["start_ms"] == SENTENCE_MS
     assert answer.keys() == SearchAnswer.model_fields.keys()
@@ -179,12 +184,14 @@ def test_nothing_but_a_whole_id_leads_to_a_recording(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_transcript_comes_in_every_format(client: TestClient, ids: dict[str, str], data: Path, name: str) -> None:
+def test_the_transcript_comes_in_every_format(
+    client: TestClient, ids: dict[str, str], opened: OpenArchive, name: str
+) -> None:
     """As the command line exports it, under its media type."""
-    response = client.get(f"{API}/recordings/{ids['plain.wav']}/transcript", params={"format": name})
-    exported = earwitness("export", ids["plain.wav"], "--format", name, data=data)
+    recording_id = RecordingId(ids["plain.wav"])
+    response = client.get(f"{API}/recordings/{recording_id}/transcript", params={"format": name})
 
-    assert response.text == exported.out
+    assert response.text == render(current_transcript(row_of(opened.catalog, recording_id), opened.transcripts), name)
     assert response.headers["content-type"].split(";")[0] == FORMATS[name].media_type
     assert set(get_args(FormatName)) == set(FORMATS)
 
@@ -354,6 +361,37 @@ def test_a_copy_keeps_time_through_late_starts_gaps_and_mixes(
     make_proxy(original.recording_id, str(source), copy, plan(original.media, name), threading.Event())
 
     assert_same_times(original.waveform, decode(str(copy)).waveform)
+
+
+@pytest.mark.parametrize(("turn", "corner"), [(-90, (0, 1)), (90, (1, 0)), (180, (1, 1))])
+def test_a_copy_stands_as_the_camera_was_held(tmp_path: Path, turn: int, corner: tuple[int, int]) -> None:
+    """Phones write lying pictures and how to turn them: what is bright at the top left ends where a player shows it.
+
+    `corner` is its row and column after the turn, counter-clockwise in degrees, that the file asks for.
+    """
+    import av
+
+    source = tmp_path / "phone.mp4"
+    with av.open(str(source), "w") as output:
+        stream = output.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.set_display_rotation(turn)
+        pixels = np.zeros((48, 64, 3), np.uint8)
+        pixels[:24, :32] = 255
+        for n in range(10):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = n, Fraction(1, 10)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    original = decode(str(source))
+    copy = tmp_path / "copy.mp4"
+    make_proxy(original.recording_id, str(source), copy, plan(original.media, "phone.mp4"), threading.Event())
+    with av.open(str(copy)) as played:
+        shown = next(played.decode(video=0)).to_ndarray(format="gray")
+
+    assert shown.shape == ((48, 64) if turn == 180 else (64, 48))
+    quarters = [[half.mean() for half in np.array_split(rows, 2, axis=1)] for rows in np.array_split(shown, 2)]
+    assert np.unravel_index(np.argmax(quarters), (2, 2)) == corner
 
 
 def test_a_copy_that_cannot_be_made_says_why_and_leaves_nothing(tmp_path: Path) -> None:
@@ -529,13 +567,13 @@ def test_the_command_line_works_through_a_running_service(tmp_path: Path) -> Non
     quiet = write_media(tmp_path / "quiet.wav", mono([], LENGTH_MS, 16_000, "pcm_s16le"))
     data = tmp_path / "data"
     hear(data, [first])
-    alone = earwitness("search", SENTENCE, "--json", data=data).json
-    shown = earwitness("search", SENTENCE, data=data).out
+    alone = earwitness("search", PHRASE, "--json", data=data).json
+    shown = earwitness("search", PHRASE, data=data).out
     status = earwitness("status", data=data).out
     with running(data) as url:
-        through = earwitness("search", SENTENCE, "--json", data=data)
-        assert through.json == alone == httpx.get(f"{url}{API}/search", params={"q": SENTENCE}).json()
-        assert earwitness("search", SENTENCE, data=data).out == shown
+        through = earwitness("search", PHRASE, "--json", data=data)
+        assert through.json == alone == httpx.get(f"{url}{API}/search", params={"q": PHRASE}).json()
+        assert earwitness("search", PHRASE, data=data).out == shown
         assert earwitness("status", data=data).out == status
         wrong = earwitness("search", "trunk", "--recording", "nothing", data=data)
         assert (wrong.code, wrong.out) == (1, "")
@@ -543,14 +581,14 @@ def test_the_command_line_works_through_a_running_service(tmp_path: Path) -> Non
 
         report = hear(data, [first, second])
         assert (report.done, report.failures, report.warnings) == (1, [], [])
-        assert len(earwitness("search", SENTENCE, "--json", data=data).json["hits"]) == 2
-        assert earwitness("search", SENTENCE, "--json", "--recording", second, data=data).json["total"] == 1
+        assert len(earwitness("search", PHRASE, "--json", data=data).json["hits"]) == 2
+        assert earwitness("search", PHRASE, "--json", "--recording", second, data=data).json["total"] == 1
         real = earwitness("ingest", quiet, "--json", data=data)
         assert (real.code, real.json["recordings"]["done"], real.json["warnings"]) == (0, 1, [])
         states = earwitness("status", "--json", data=data).json
         assert states["summary"]["indexed"] == 3
     assert not (data / ADDRESS_FILE).exists()
-    assert len(earwitness("search", SENTENCE, "--json", data=data).json["hits"]) == 2
+    assert len(earwitness("search", PHRASE, "--json", data=data).json["hits"]) == 2
 
 
 def test_one_service_per_data_folder_and_a_dead_one_is_none(data_of_one: Path) -> None:
@@ -563,7 +601,7 @@ def test_one_service_per_data_folder_and_a_dead_one_is_none(data_of_one: Path) -
         process.wait()
     assert (data_of_one / ADDRESS_FILE).exists()
     assert running_service(data_of_one) is None
-    assert earwitness("search", SENTENCE, "--json", data=data_of_one).json["total"] == 1
+    assert earwitness("search", PHRASE, "--json", data=data_of_one).json["total"] == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -577,7 +615,7 @@ def test_a_service_that_is_asked_to_stop_leaves_no_trace(data_of_one: Path, numb
     assert "/api/v1/search" in log
     assert "private" not in log
     assert not (data_of_one / ADDRESS_FILE).exists()
-    assert earwitness("search", SENTENCE, "--json", data=data_of_one).code == 0
+    assert earwitness("search", PHRASE, "--json", data=data_of_one).code == 0
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"url": 1}', '{"url":"x","pid":1,"started_at":"","owner":"a:b"}'])
@@ -601,11 +639,9 @@ def test_a_service_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.err
 
 
-def test_many_threads_may_search_while_recordings_are_indexed(tmp_path: Path) -> None:
+def test_many_threads_may_search_while_recordings_are_indexed(data_of_one: Path) -> None:
     """Readers see every recording that is indexed, from before the write to after it."""
-    data = tmp_path / "data"
-    hear(data, [write_media(tmp_path / "a.wav", mono(BURSTS_MS, LENGTH_MS, 16_000, "pcm_s16le"))])
-    with open_archive(load_settings(data=data)) as opened:
+    with open_archive(load_settings(data=data_of_one)) as opened:
         stop = threading.Event()
         totals: list[int] = []
         failures: list[Exception] = []
@@ -613,7 +649,7 @@ def test_many_threads_may_search_while_recordings_are_indexed(tmp_path: Path) ->
         def ask() -> None:
             while not stop.is_set():
                 try:
-                    totals.append(opened.find(f'"{SENTENCE}"', "auto", 10, {}).answer.total)
+                    totals.append(opened.find(PHRASE, "auto", 10, {}).answer.total)
                     opened.find(SENTENCE, "auto", 10, {})
                 except Exception as error:  # noqa: BLE001 -- shown below
                     failures.append(error)
@@ -632,11 +668,17 @@ def test_many_threads_may_search_while_recordings_are_indexed(tmp_path: Path) ->
     assert set(totals) == {1}
 
 
+@pytest.fixture(scope="module")
+def heard_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one")
+    hear(folder / "data", [write_media(folder / "a.wav", mono(BURSTS_MS, LENGTH_MS, 16_000, "pcm_s16le"))])
+    return folder / "data"
+
+
 @pytest.fixture
-def data_of_one(tmp_path: Path) -> Path:
-    data = tmp_path / "data"
-    hear(data, [write_media(tmp_path / "a.wav", mono(BURSTS_MS, LENGTH_MS, 16_000, "pcm_s16le"))])
-    return data
+def data_of_one(heard_once: Path, tmp_path: Path) -> Path:
+    """A data folder of the test's own with one recording in it."""
+    return shutil.copytree(heard_once, tmp_path / "data")
 
 
 class service_process:  # noqa: N801 -- used as a with-block

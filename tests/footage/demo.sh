@@ -5,7 +5,7 @@ here=$(dirname "$0")
 
 run() {
     printf '\n$ earwitness'
-    for word in "$@"; do case $word in *' '*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac; done
+    for word in "$@"; do case $word in *' '*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac; done
     printf '\n'
     "$BIN/earwitness" --data "$DATA" "$@"
 }
@@ -16,15 +16,13 @@ run status
 echo; echo "--- an exact phrase: these words in this order, and every place they were said"
 run search '"proof of insurance"'
 echo; echo "--- a paraphrase: not one of these words was spoken"
-run search "driver transporting blades for his job" --limit 2
+run search "attacker choked his partner until she was gasping" --limit 1
 echo; echo "--- a name, with the words around it"
 run search "Officer Okafor" --limit 2
 echo; echo "--- an English question; the only answer was given in Spanish"
 run search "stolen gold ring with a green stone" --limit 2
 echo; echo "--- something nobody said: no hits, and what was searched"
 run search '"helicopter with a searchlight"'
-echo; echo "--- only one officer's footage, only what was said in Spanish"
-run search "kitchen window" --officer "Oficial Luis Villaseñor" --language es --limit 1
 
 printf '\nThe archive is in %s. Ask it something: %s/earwitness --data %s search "…"\n' "$DATA" "$BIN" "$DATA"
 printf 'Or on a page: %s/earwitness --data %s serve, then open http://127.0.0.1:8000\n' "$BIN" "$DATA"
