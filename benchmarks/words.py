@@ -94,11 +94,13 @@ class SpeakerWordErrors:
         return SpeakerWordErrors(self.cp + other.cp, self.orc + other.orc, self.tcp + other.tcp)
 
 
-def speaker_word_errors(utterances: Sequence[Utterance], hypothesis: Hypothesis) -> SpeakerWordErrors:
+def speaker_word_errors(
+    utterances: Sequence[Utterance], hypothesis: Hypothesis, tells_speakers: bool = True
+) -> SpeakerWordErrors:
     """cpWER, ORC-WER and tcpWER of one recording.
 
-    A segment without a speaker goes to a stream of its own kind. For a system that tells no speakers there is one
-    stream, and only ORC-WER says something about it.
+    A segment without a speaker goes to a stream of its own kind. Of a system that tells no speakers there is one
+    stream; only ORC-WER says something about it, and the other two stay without counts.
     """
     from meeteval.io import SegLST
     from meeteval.wer.wer.cp import cp_word_error_rate
@@ -120,9 +122,12 @@ def speaker_word_errors(utterances: Sequence[Utterance], hypothesis: Hypothesis)
         errors = WordErrors(0, n_said, n_heard, n_said)
         return SpeakerWordErrors(errors, errors, errors)
     reference, spoken = SegLST(said), SegLST(heard)
+    orc = _counts(greedy_orc_word_error_rate(reference, spoken))
+    if not tells_speakers:
+        return SpeakerWordErrors(orc=orc)
     return SpeakerWordErrors(
         _counts(cp_word_error_rate(reference, spoken)),
-        _counts(greedy_orc_word_error_rate(reference, spoken)),
+        orc,
         _counts(time_constrained_minimum_permutation_word_error_rate(reference, spoken, collar=COLLAR_SECONDS)),
     )
 
