@@ -16,7 +16,7 @@ run status
 echo; echo "--- an exact phrase: these words in this order, and every place they were said"
 run search '"proof of insurance"'
 echo; echo "--- a paraphrase: not one of these words was spoken"
-run search "attacker choked his partner until she was gasping" --limit 1
+run search "nothing remaining of the shots for her sugar disease" --limit 1
 echo; echo "--- a name, with the words around it"
 run search "Officer Okafor" --limit 2
 echo; echo "--- an English question; the only answer was given in Spanish"
