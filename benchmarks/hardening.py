@@ -205,6 +205,7 @@ def locked_catalog(bench: Bench) -> Outcome:
 
 
 SCENARIOS: tuple[Callable[[Bench], Outcome], ...] = (
+    many_recordings,
     two_at_once,
     kills,
     full_from_the_start,
@@ -212,7 +213,6 @@ SCENARIOS: tuple[Callable[[Bench], Outcome], ...] = (
     closed_folder,
     clock_set_back,
     locked_catalog,
-    many_recordings,
 )
 
 
@@ -246,7 +246,17 @@ def main(
     report: Path, asr_model: str, footage: Path, recordings: int, n_kills: int, seed: int, only: tuple[str, ...]
 ) -> None:
     """Do real harm to real archives, and write down what happens. Exit code 1 when a promise is broken."""
-    facts = describe(threads=0)
+    machine = (facts := describe(threads=0))["machine"]
+    report.parent.mkdir(parents=True, exist_ok=True)
+    head = (
+        "# Hardening\n\n"
+        f"`python -m benchmarks.hardening`, {recordings} clips, speech model {asr_model}, seed {seed}"
+        f"{', only ' + ', '.join(only) if only else ''}; {machine['system']}, {machine['processor']}, "
+        f"{machine['cores']} cores, load {machine['load_at_start']} at the start, Python {machine['python']}; "
+        f"commit {facts['commit']}{' with changes' if facts['changed_since_commit'] else ''}; "
+        f"qdrant-edge-py {facts['versions']['qdrant-edge-py']}."
+        "\n\n| fault | promise | what happened | seconds |\n|---|---|---|---|\n"
+    )
     lines, broken = [], 0
     with tempfile.TemporaryDirectory(prefix="hardening-") as folder:
         bench = Bench(Path(folder), cut_clips(footage, Path(folder) / "clips", recordings), asr_model, seed, n_kills)
@@ -263,17 +273,8 @@ def main(
             row = f"| {scenario.__doc__} | {verdict} | {outcome.says} | {time.monotonic() - started:.0f} |"
             click.echo(row)
             lines.append(row.replace(folder, "…"))
-    machine = facts["machine"]
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(
-        "# Hardening\n\n"
-        f"`python -m benchmarks.hardening`, speech model {asr_model}, seed {seed}; {machine['system']}, "
-        f"{machine['processor']}, {machine['cores']} cores, load {machine['load_at_start']} at the start, Python "
-        f"{machine['python']}; commit {facts['commit']}{' with changes' if facts['changed_since_commit'] else ''}; "
-        f"qdrant-edge-py {facts['versions']['qdrant-edge-py']}.\n\n"
-        "| fault | promise | what happened | seconds |\n|---|---|---|---|\n" + "\n".join(lines) + "\n",
-        encoding="utf-8",
-    )
+            # After each: a run that is stopped on the way keeps what it found.
+            report.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
     sys.exit(1 if broken else 0)
 
 

@@ -37,6 +37,9 @@ class Measured:
 def run_measured(module: str, *args: object, threads: int, accept: Sequence[int] = (0,)) -> Measured:
     """Run `python -m MODULE ARGS…` and wait; stderr passes through.
 
+    To be called from a process smaller than what is measured: until the child has started, Linux counts its
+    caller's memory as its own (getrusage(2), `ru_maxrss` is kept over exec).
+
     Args:
         threads: CPU threads of every library that asks the environment.
         accept: exit codes that are no failure.

@@ -221,7 +221,7 @@ def test_commands_without_an_archive_say_what_to_do(tmp_path: Path, args: list[s
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
-        (["search", "..."], 1, "no words"),
+        (["search", "..."], 1, "no word"),
         (["search", "hello", "--since", "yesterday"], 1, "--since"),
         (["search", "hello", "--recording", "ffffffff"], 1, "no recording is known"),
         (["search", "hello", "--mode", "sounds"], 1, "sounds"),
