@@ -123,7 +123,8 @@ def test_files_say_that_a_machine_wrote_them(format: str) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_file_name_that_is_not_utf_8_can_be_exported(format: str) -> None:
     """Old file systems hold such names; files written from them are UTF-8 all the same."""
-    render(transcript([segment(said("hello"))], source="/footage/caf\udce9.mp4"), format).encode()
+    written = render(transcript([segment(said("hello"))], source="/footage/caf\udce9.mp4"), format)
+    assert written.encode().decode() == written
 
 
 # JSON and text
