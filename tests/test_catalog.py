@@ -596,6 +596,19 @@ def test_what_changes_while_it_is_indexed_is_indexed_again(catalog: Catalog) -> 
     assert (state.source, state.media) == ("/footage/x.mp4", MEDIA)
 
 
+def test_what_is_still_being_heard_is_not_indexed(catalog: Catalog) -> None:
+    """Words without their turns stay out of the index until whoever hears them is done, or gives up."""
+    catalog.register([seen("x")])
+    claims = catalog.claim("ears", WANTED, 1)
+    catalog.admit(claims[0], "ears", A, MEDIA, 1, WANTED)
+    catalog.done(claims[0], "ears", A, Stage.WORDS, WANTED[Stage.WORDS], "words/artifact", {}, {})
+    assert catalog.heard_not_indexed("passages-1", 10) == []
+
+    catalog.finish(claims[0], "ears")
+    (state,) = catalog.heard_not_indexed("passages-1", 10)
+    assert (state.words_artifact, state.turns_artifact) == ("words/artifact", None)
+
+
 def test_indexing_that_keeps_failing_rests(catalog: Catalog) -> None:
     """Three attempts, those that failed last; another fingerprint, or `retry_failed`, starts anew."""
     catalog.register([seen("x"), seen("y")])

@@ -193,10 +193,10 @@ class Catalog:
         """Up to `limit` recordings with words whose passages are missing or made of something older.
 
         Passages are made of the artifacts of words and turns, the metadata and `passages_fingerprint`. Those that
-        failed before come last, those that rest not at all.
+        failed before come last; those that rest, or are being heard right now, not at all.
         """
         with self._reading() as connection:
-            return reports.heard_not_indexed(connection, passages_fingerprint, limit)
+            return reports.heard_not_indexed(connection, passages_fingerprint, limit, self._now_ms())
 
     def indexed(self, recording_id: RecordingId, inputs: str, transcript_version: str, n_passages: int) -> None:
         """Note that the index holds the passages made of `inputs` (from `RecordingState`)."""

@@ -25,8 +25,12 @@ from transcribe.transcript import MediaFacts, RecordingId
 CHUNK = 500  # rows looked up per query: below SQLite's limit on parameters
 
 
-def heard_not_indexed(connection: Connection, fingerprint: str, limit: int) -> list[RecordingState]:
-    """Recordings with words whose passages are missing or out of date, those that failed last."""
+def heard_not_indexed(connection: Connection, fingerprint: str, limit: int, now_ms: int) -> list[RecordingState]:
+    """Recordings with words whose passages are missing or out of date, those that failed last.
+
+    Not those still being heard: words indexed before their turns would leave a transcript version, without
+    speakers, that nobody asked for.
+    """
     passages, words = stages.alias("passages"), stages.alias("words")
     patience = and_(passages.c.attempts >= claims.MAX_ATTEMPTS, passages.c.tried.in_(["", fingerprint]))
     rows = connection.execute(
@@ -36,6 +40,7 @@ def heard_not_indexed(connection: Connection, fingerprint: str, limit: int) -> l
         .where(
             or_(passages.c.fingerprint < fingerprint, passages.c.fingerprint > fingerprint),
             words.c.artifact.is_not(None),
+            claims.is_free(recordings, now_ms),
             not_(patience),
         )
         .order_by(passages.c.attempts, recordings.c.id)
