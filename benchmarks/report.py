@@ -75,7 +75,7 @@ class Report:
         reused = f" Kept from an earlier run: {', '.join(run['reused'])}." if run["reused"] else ""
         return (
             f"Measured {self.made_at} at commit `{self.facts['commit']}`{changed}, on {machine['processor']} "
-            f"({machine['cores']} cores, {machine['threads']} threads used, {machine['memory_mb']} MB, "
+            f"({machine['cores']} cores, {machine['threads']} CPU threads for each model, {machine['memory_mb']} MB, "
             f"{machine['system']}, load {machine['load_at_start']} at the start), Python {machine['python']}. "
             f"Corpus `{run['corpus']}`: {sets}, {run['queries']} queries; {run['stress_minutes']} minutes without "
             f"speech, seed {run['seed']}.{reused} Every system ran in a process of its own, one after another."

@@ -48,7 +48,7 @@ SPEECH_FOR_STRESS_SECONDS = 300
 @click.option("--limit", type=click.IntRange(1), help="At most so many recordings of each set, for a quick check.")
 @click.option("--stress-minutes", type=click.FloatRange(0.2), default=30.0, show_default=True, help="Without speech.")
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the sound without speech.")
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="CPU threads of each system.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads of each model.")
 @click.option(
     "--work",
     type=click.Path(path_type=Path),

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Files by set, and how many CPU threads may be used."""
+    """Files by set, and how many CPU threads each model gets."""
 
     sets: Mapping[str, Sequence[Path]]
     threads: int

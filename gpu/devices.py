@@ -20,6 +20,7 @@ class Device:
 
     `compute_type` is CTranslate2's: int8 on CPU (four times smaller, faster, and measured equal in
     error rate by its authors), float16 on GPUs that compute in it, int8_float16 on smaller ones.
+    `threads` is what each model gets: two of them hear side by side.
     """
 
     name: Literal["cpu", "cuda"]
@@ -32,12 +33,13 @@ def pick_device(wanted: DeviceName = "auto", threads: int | None = None) -> Devi
 
     Args:
         wanted: "auto" takes CUDA where CTranslate2 sees a GPU and its libraries load, else the CPU.
-        threads: CPU threads for the models; default all cores this process may use.
+        threads: CPU threads for each of the two models that hear side by side; default half of the cores
+            this process may use.
 
     Raises:
         DeviceMissing: "cuda" was asked for and cannot be used.
     """
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or max(1, len(os.sched_getaffinity(0)) // 2)
     cpu = Device("cpu", "int8", threads)
     if wanted == "cpu":
         return cpu

@@ -97,7 +97,10 @@ def _fingerprint(revision: int, hashes: list[str], options: list[dict[str, Any]]
 
 
 class Listener:
-    """Hears recordings, one at a time, with models that are loaded when first needed and then stay."""
+    """Hears recordings with models that are loaded when first needed and then stay.
+
+    One thread may ask for words while another asks for turns; neither may be asked twice at once.
+    """
 
     def __init__(self, models: HearingModels, options: HearingOptions, device: Device) -> None:
         self._models, self._options, self._device = models, options, device
@@ -131,6 +134,7 @@ class Listener:
                 (self._models.speaker.weights, use(self._models.speaker)),
                 self._options.diarization,
                 self._device.name,
+                self._device.threads,
             )
         started = time.perf_counter()
         turns = self._diarizer.turns(audio.waveform)

@@ -32,7 +32,9 @@ class Settings(BaseSettings):
     allow_hub: bool = Field(False, description="whether models may be downloaded from the Hugging Face hub")
     zone: str = Field("UTC", description="the agency's time zone (IANA name), for times without an offset")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
-    threads: int | None = Field(None, ge=1, description="CPU threads of the models; default: all cores")
+    threads: int | None = Field(
+        None, ge=1, description="CPU threads of each model; two hear side by side; default: half of the cores"
+    )
     asr_model: str | None = Field(None, description="name or folder; default: by device")
     text_model: str = Field("all-MiniLM-L6-v2", description="text embedding model, name or folder")
 

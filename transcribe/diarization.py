@@ -50,12 +50,14 @@ class Diarizer:
         embedding: tuple[Path, ModelUse],
         options: DiarizationOptions,
         device: str = "cpu",
+        threads: int | None = None,
     ) -> None:
         """Load both models.
 
         Args:
             segmentation: weights file of pyannote/segmentation-3.0, and how provenance names it.
             embedding: weights file of 3D-Speaker CAM++ (`campplus_cn_en_common.pt`), likewise.
+            threads: CPU threads, set for all of torch in this process; None leaves torch's own choice.
 
         Raises:
             ModelUnusable: a weights file cannot be loaded.
@@ -67,6 +69,8 @@ class Diarizer:
             from pyannote.audio.core.plda import PLDA
             from pyannote.audio.pipelines import SpeakerDiarization
 
+        if threads:
+            torch.set_num_threads(threads)
         try:
             segmentation_model = Model.from_pretrained(str(segmentation[0]))
         except Exception as error:
