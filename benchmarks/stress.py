@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.corpus import Corpus
+
 SAMPLE_RATE = 16_000
 TAKE_SECONDS = 60
 DEFAULT_SEED = 3
 VOICES = 6  # in babble
+SPEECH_SECONDS = 300
 REVISION = 1  # raised when the same seed makes other sound
 
 Sound = NDArray[np.floating[Any]]
@@ -46,10 +49,22 @@ def write_stress(folder: Path, minutes: float, seed: int, speech: NDArray[np.flo
         path = place / f"stress_{kind}.wav"
         if not path.exists():
             aside = path.with_suffix(".part")
-            _write_wav(aside, make_sound(kind, seconds, seed, speech))
+            write_wav(aside, make_sound(kind, seconds, seed, speech))
             aside.rename(path)
         paths.append(path)
     return paths
+
+
+def speech_for_stress(corpus: Corpus) -> NDArray[np.float32]:
+    """Some minutes of the corpus's speech, read speech first: it has no sirens in it."""
+    from transcribe.media import decode
+
+    pieces: list[NDArray[np.float32]] = []
+    for reference in (*corpus.speech, *corpus.voices, *corpus.patrol):
+        pieces.append(np.array(decode(str(reference.media)).waveform))
+        if sum(map(len, pieces)) >= SPEECH_SECONDS * SAMPLE_RATE:
+            break
+    return np.concatenate(pieces)[: SPEECH_SECONDS * SAMPLE_RATE]
 
 
 def make_sound(kind: str, seconds: int, seed: int, speech: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -72,12 +87,13 @@ def kind_of(name: str) -> str:
     return name.removeprefix("stress_")
 
 
-def _write_wav(path: Path, sound: NDArray[np.float32]) -> None:
+def write_wav(path: Path, sound: NDArray[np.float32]) -> None:
+    """16 kHz mono, 16 bit; samples beyond ±1, which decoded AAC has, are clipped."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
-        file.writeframes((sound * 32767).round().astype("<i2").tobytes())
+        file.writeframes((np.clip(sound, -1.0, 1.0) * 32767).round().astype("<i2").tobytes())
 
 
 def _time(n_samples: int) -> Sound:

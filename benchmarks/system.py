@@ -25,14 +25,12 @@ from benchmarks.peers import PEERS
 from benchmarks.process import ProcessFailed, run_measured
 from benchmarks.report import Report, ReportUnreadable, read_tables, write_report
 from benchmarks.scores import tables
-from benchmarks.stress import DEFAULT_SEED, SAMPLE_RATE, write_stress
+from benchmarks.stress import DEFAULT_SEED, speech_for_stress, write_stress
 from benchmarks.task import Task
 from gpu.models import ModelPlaces
 from gpu.offline import stay_offline
-from transcribe.speech import Waveform
 
 PARTS = ("words", "speakers", "stress", "search")
-SPEECH_FOR_STRESS_SECONDS = 300
 
 
 @click.command()
@@ -167,22 +165,8 @@ def _task(corpus: Corpus, parts: Sequence[str], stress_minutes: float, seed: int
         sets["voices"] = [reference.media for reference in corpus.voices]
     if "stress" in parts:
         cache = ModelPlaces.from_environment().cache / "benchmarks"
-        sets["stress"] = write_stress(cache, stress_minutes, seed, _speech_for_stress(corpus))
+        sets["stress"] = write_stress(cache, stress_minutes, seed, speech_for_stress(corpus))
     return Task({name: paths for name, paths in sets.items() if paths}, threads)
-
-
-def _speech_for_stress(corpus: Corpus) -> Waveform:
-    """Some minutes of the corpus's speech, read speech first: it has no sirens in it."""
-    import numpy as np
-
-    from transcribe.media import decode
-
-    pieces: list[Waveform] = []
-    for reference in (*corpus.speech, *corpus.voices, *corpus.patrol):
-        pieces.append(np.array(decode(str(reference.media)).waveform))
-        if sum(map(len, pieces)) >= SPEECH_FOR_STRESS_SECONDS * SAMPLE_RATE:
-            break
-    return np.concatenate(pieces)[: SPEECH_FOR_STRESS_SECONDS * SAMPLE_RATE]
 
 
 def _peer(name: str, task: Task, place: Path, kept: Path | None) -> Outcome:

@@ -20,12 +20,18 @@ class Device:
 
     `compute_type` is CTranslate2's: int8 on CPU (four times smaller, faster, and measured equal in
     error rate by its authors), float16 on GPUs that compute in it, int8_float16 on smaller ones.
-    `threads` is what each model gets: two of them hear side by side.
+    `threads` is what each batch gets, and each of the two models that hear side by side. `runners` batches of
+    words may run at once, each at most `batch_size` windows; the encoder takes `encoder_batch_size` of them: one
+    on the CPU, where two no longer fit the cache (30 s windows one by one: 60 times real time; eight: 53; 20 s:
+    119 and 59).
     """
 
     name: Literal["cpu", "cuda"]
     compute_type: str
     threads: int
+    runners: int = 1
+    batch_size: int = 8
+    encoder_batch_size: int = 1
 
 
 def pick_device(wanted: DeviceName = "auto", threads: int | None = None) -> Device:

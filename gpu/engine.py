@@ -1,8 +1,8 @@
 """The engine: a parallel map from claimed sources to what was heard in them.
 
-Nothing outside this module knows where work happens. `LocalEngine` hears in this process, words and voices
-side by side, and decodes the next recordings meanwhile. One bad recording costs one `Failed` event, never
-the batch.
+Nothing outside this module knows where work happens. `LocalEngine` hears in this process: the words of several
+recordings together, voices beside them, and the next recordings are decoded meanwhile. One bad recording costs
+one `Failed` event, never the batch.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from gpu.memory import return_free_memory
 from transcribe.errors import TranscribeError
 from transcribe.hearing import StageSeconds
 from transcribe.media import Audio, decode
@@ -76,7 +77,11 @@ Admit = Callable[[ClaimT, Audio], Collection[str]]
 
 
 class Listens(Protocol):
-    """What hears one recording; `gpu.listener.Listener` is one. Both are asked at once, from two threads."""
+    """What hears one recording; `gpu.listener.Listener` is one.
+
+    `words` is asked from several threads at once, so that recordings can share batches; `turns` from one thread
+    beside them.
+    """
 
     def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact: ...
 
@@ -98,46 +103,106 @@ class Engine(Protocol):
         ...
 
 
-class LocalEngine:
-    """Hears in this process, one recording at a time, its words and turns at once; decodes `ahead` more meanwhile.
+@dataclass(slots=True)
+class _InFlight(Generic[ClaimT]):
+    """A recording being heard: the stages still missing."""
 
-    Side by side because neither model gains from a second thread: on 2 cores, diarizing takes about twice as
-    long with two threads as with one.
+    claim: ClaimT
+    seconds: float
+    missing: int
+
+
+class LocalEngine:
+    """Hears in this process: words of several recordings at once, turns beside them, `ahead` more being decoded.
+
+    Side by side because neither kind of model gains from a second thread: on 2 cores, diarizing takes about twice
+    as long with two threads as with one.
     """
 
-    def __init__(self, listener: Listens, stop: threading.Event | None = None, ahead: int = 2) -> None:
-        """`stop`, once set, lets the recording that is being heard finish and starts no other."""
+    def __init__(
+        self,
+        listener: Listens,
+        stop: threading.Event | None = None,
+        ahead: int = 2,
+        together: int = 16,
+        together_seconds: float = 1_200.0,
+    ) -> None:
+        """
+        Args:
+            stop: once set, what is being heard finishes and nothing else is started.
+            together: the most recordings in flight, and `together_seconds` the most audio in them; one longer
+                recording is in flight alone.
+        """
         self._listener, self._ahead = listener, ahead
+        self._together, self._together_seconds = together, together_seconds
         self._stop = stop or threading.Event()
 
     def hear(self, claims: Iterable[ClaimT], admit: Admit[ClaimT]) -> Iterator[Event[ClaimT]]:
-        more = iter(claims)
         with (
             ThreadPoolExecutor(1, thread_name_prefix="decode") as decoders,
-            ThreadPoolExecutor(2, thread_name_prefix="hear") as hearers,
+            ThreadPoolExecutor(self._together, thread_name_prefix="words") as words,
+            ThreadPoolExecutor(1, thread_name_prefix="turns") as turns,
         ):
-            ahead: _Ahead[ClaimT] = _Ahead(more, decoders, self._ahead)
+            ahead: _Ahead[ClaimT] = _Ahead(iter(claims), decoders, self._ahead)
+            flying: dict[Future[Heard[ClaimT] | Failed[ClaimT]], _InFlight[ClaimT]] = {}
             try:
-                while not self._stop.is_set() and (decoding := ahead.next()) is not None:
-                    claim, audio = decoding
-                    yield from self._one(claim, audio, admit, hearers)
-                    yield Finished(claim)
+                while True:
+                    decoding = ahead.peek(idle=not flying) if self._has_room(flying.values()) else None
+                    if decoding and (decoding.done() or not flying):
+                        claim = ahead.take()
+                        yield from self._start(claim, decoding, admit, {"words": words, "turns": turns}, flying)
+                        continue
+                    if not flying:
+                        break
+                    awaited: list[Future[object]] = [*flying, *([decoding] if decoding else [])]  # type: ignore[list-item]
+                    for done in [one for one in wait(awaited, return_when=FIRST_COMPLETED).done if one in flying]:
+                        yield from self._land(done, flying)  # type: ignore[arg-type]
             finally:
                 ahead.cancel()
 
-    def _one(
-        self, claim: ClaimT, decoding: Future[tuple[Audio, float]], admit: Admit[ClaimT], hearers: Executor
+    def _has_room(self, flying: Collection[_InFlight[ClaimT]]) -> bool:
+        recordings = {id(one): one for one in flying}.values()
+        return (
+            not self._stop.is_set()
+            and len(recordings) < self._together
+            and sum(one.seconds for one in recordings) < self._together_seconds
+            and not any(one.claim.alone for one in recordings)
+        )
+
+    def _start(
+        self,
+        claim: ClaimT,
+        decoding: Future[tuple[Audio, float]],
+        admit: Admit[ClaimT],
+        hearers: Mapping[str, Executor],
+        flying: dict[Future[Heard[ClaimT] | Failed[ClaimT]], _InFlight[ClaimT]],
     ) -> Iterator[Event[ClaimT]]:
         try:
             audio, seconds = decoding.result()
         except Exception as error:  # noqa: BLE001 -- a source nobody foresaw must not stop the others
             yield Failed(claim, "decode", _reason(error), _transient(error))
+            yield Finished(claim)
             return
         yield Decoded(claim, audio, seconds)
-        stages = admit(claim, audio)
-        hearing = [hearers.submit(self._stage, claim, stage, audio) for stage in ("words", "turns") if stage in stages]
-        for heard in as_completed(hearing):
-            yield heard.result()
+        wanted = admit(claim, audio)
+        stages = [stage for stage in hearers if stage in wanted]
+        if not stages:
+            yield Finished(claim)
+        heard = _InFlight(claim, audio.media.duration_ms / 1000, len(stages))
+        for stage in stages:
+            flying[hearers[stage].submit(self._stage, claim, stage, audio)] = heard
+
+    def _land(
+        self,
+        done: Future[Heard[ClaimT] | Failed[ClaimT]],
+        flying: dict[Future[Heard[ClaimT] | Failed[ClaimT]], _InFlight[ClaimT]],
+    ) -> Iterator[Event[ClaimT]]:
+        recording = flying.pop(done)
+        recording.missing -= 1
+        yield done.result()
+        if not recording.missing:
+            return_free_memory()
+            yield Finished(recording.claim)
 
     def _stage(self, claim: ClaimT, stage: str, audio: Audio) -> Heard[ClaimT] | Failed[ClaimT]:
         spent = StageSeconds()
@@ -156,9 +221,15 @@ class _Ahead(Generic[ClaimT]):
         self._waiting: deque[tuple[ClaimT, Future[tuple[Audio, float]]]] = deque()
         self._alone: ClaimT | None = None
 
-    def next(self) -> tuple[ClaimT, Future[tuple[Audio, float]]] | None:
-        """The next claim, its successors being decoded already; None when there are no more."""
+    def peek(self, idle: bool) -> Future[tuple[Audio, float]] | None:
+        """The next claim's decoding, its successors being decoded already; None when there is none now.
+
+        Args:
+            idle: nothing is in flight: a claim that must be alone may start.
+        """
         while self._alone is None and len(self._waiting) < self._most:
+            if any(claim.alone for claim, _decoding in self._waiting):
+                break
             claim = next(self._claims, None)
             if claim is None:
                 break
@@ -166,10 +237,14 @@ class _Ahead(Generic[ClaimT]):
                 self._alone = claim
             else:
                 self._start(claim)
-        if not self._waiting and self._alone is not None:
+        if not self._waiting and self._alone is not None and idle:
             self._start(self._alone)
             self._alone = None
-        return self._waiting.popleft() if self._waiting else None
+        return self._waiting[0][1] if self._waiting else None
+
+    def take(self) -> ClaimT:
+        """The claim `peek` spoke of; it is no longer here."""
+        return self._waiting.popleft()[0]
 
     def cancel(self) -> None:
         for _claim, decoding in self._waiting:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gpu.batching import Batcher
 from gpu.devices import Device
 from gpu.errors import ModelMissing
 from gpu.models import Model, ModelPlaces, resolve
 from transcribe.diarization import DiarizationOptions, Diarizer
-from transcribe.hearing import StageSeconds, hear_words
+from transcribe.hearing import StageSeconds, WordsHearing, WordsOptions
 from transcribe.media import Audio
-from transcribe.speech import SpeechOptions
 from transcribe.transcript import ModelUse, TurnsArtifact, WordsArtifact, canonical_json
-from transcribe.whisper import WhisperOptions, WhisperRecogniser
-from transcribe.windows import WindowOptions
+from transcribe.whisper import Decode, Encode, Whisper, WhisperRequest, WhisperResult, translates
 
 # Raised when the code of a stage changes what it writes down; every recording is then heard again.
-WORDS_REVISION = 1
+WORDS_REVISION = 2
 TURNS_REVISION = 1
 
 GPU_ASR_MODEL = "large-v3-turbo"
@@ -30,34 +32,39 @@ CPU_ASR_MODEL = "whisper-base"
 class HearingOptions:
     """Everything that decides what is written down, besides the models."""
 
-    speech: SpeechOptions = SpeechOptions()
-    windows: WindowOptions = WindowOptions()
-    whisper: WhisperOptions = WhisperOptions()
+    words: WordsOptions = WordsOptions()
     diarization: DiarizationOptions = DiarizationOptions()
 
 
 @dataclass(frozen=True, slots=True)
 class HearingModels:
-    """The models that hear, found and checked but not loaded."""
+    """The models that hear, found and checked but not loaded. `translator` may be `asr`; None: nobody translates."""
 
     asr: Model
+    translator: Model | None
     voice_activity: Model
     segmentation: Model
     speaker: Model
 
     @staticmethod
-    def find(asr_model: str | None, device: Device, places: ModelPlaces) -> HearingModels:
+    def find(
+        asr_model: str | None, device: Device, places: ModelPlaces, translator_model: str | None = None
+    ) -> HearingModels:
         """Resolve every model of hearing.
 
         Args:
             asr_model: a name or path; None takes `large-v3-turbo` on a GPU where it is installed, else
                 `whisper-base`.
+            translator_model: the same; None takes the ASR model where it translates, else `whisper-base` where
+                installed.
 
         Raises:
             ModelMissing, ModelDamaged
         """
+        asr = _asr(asr_model, device, places)
         return HearingModels(
-            _asr(asr_model, device, places),
+            asr,
+            resolve(translator_model, places) if translator_model else _translator(asr, places),
             resolve("silero-vad", places),
             resolve("segmentation-3.0", places),
             resolve("campplus", places),
@@ -72,8 +79,8 @@ class HearingModels:
         return {
             "words": _fingerprint(
                 WORDS_REVISION,
-                [self.voice_activity.sha256, self.asr.sha256],
-                [asdict(options.speech), asdict(options.windows), asdict(options.whisper)],
+                [self.voice_activity.sha256, self.asr.sha256, self.translator.sha256 if self.translator else ""],
+                [asdict(options.words)],
             ),
             "turns": _fingerprint(
                 TURNS_REVISION, [self.segmentation.sha256, self.speaker.sha256], [asdict(options.diarization)]
@@ -92,39 +99,39 @@ def _asr(asr_model: str | None, device: Device, places: ModelPlaces) -> Model:
     return resolve(CPU_ASR_MODEL, places)
 
 
+def _translator(asr: Model, places: ModelPlaces) -> Model | None:
+    if translates(asr.name):
+        return asr
+    try:
+        return None if asr.name.endswith(".en") else resolve(CPU_ASR_MODEL, places)
+    except ModelMissing:
+        return None
+
+
 def _fingerprint(revision: int, hashes: list[str], options: list[dict[str, Any]]) -> str:
     return hashlib.sha256(canonical_json([revision, hashes, options])).hexdigest()[:16]
 
 
 class Listener:
-    """Hears recordings with models that are loaded when first needed and then stay.
+    """Hears recordings with models that are loaded when first needed and then stay. Close it when done.
 
-    One thread may ask for words while another asks for turns; neither may be asked twice at once.
+    Any number of threads may ask for words at once: their recordings share batches. One more may ask for turns.
+
+    Attributes:
+        caught: what the gate found in windows of all recordings so far.
     """
 
     def __init__(self, models: HearingModels, options: HearingOptions, device: Device) -> None:
         self._models, self._options, self._device = models, options, device
-        self._recogniser: WhisperRecogniser | None = None
+        self._loading = threading.Lock()
+        self._words: tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]] | None = None
         self._diarizer: Diarizer | None = None
+        self.caught: Counter[str] = Counter()
 
     def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
         """The `words` stage. `spent` gets the seconds of its parts, loading models left out."""
-        if self._recogniser is None:
-            self._recogniser = WhisperRecogniser(
-                self._models.asr.path,
-                use(self._models.asr),
-                self._options.whisper,
-                self._device.name,
-                self._device.compute_type,
-                self._device.threads,
-            )
-        vad = ModelUse(
-            self._models.voice_activity.name,
-            self._models.voice_activity.revision,
-            self._models.voice_activity.sha256,
-            {**asdict(self._options.speech), **asdict(self._options.windows)},
-        )
-        return hear_words(audio, self._recogniser, vad, self._options.speech, self._options.windows, spent)
+        hearing, batcher = self.load()
+        return batcher.submit(hearing.hear(audio, spent, self.caught)).result()
 
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
         """The `turns` stage. `spent` gets `diarize`."""
@@ -141,7 +148,51 @@ class Listener:
         spent.add("diarize", time.perf_counter() - started)
         return TurnsArtifact(audio.recording_id, tuple(turns), self._diarizer.uses)
 
+    def load(self) -> tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]]:
+        """What hears words, ready to: loaded now when it was not."""
+        with self._loading:
+            self._words = self._words or self._load_words()
+        return self._words
 
-def use(model: Model) -> ModelUse:
+    def close(self) -> None:
+        """End the threads of the batches."""
+        if self._words:
+            self._words[1].close()
+
+    def _load_words(self) -> tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]]:
+        options, device = self._options.words, self._device
+        decoding = {**asdict(options.decoding), "gate": asdict(options.gate)}
+        recogniser = self._load_whisper(self._models.asr, decoding)
+        translator: Whisper | None = None
+        if options.decoding.translate and self._models.translator == self._models.asr:
+            translator = recogniser
+        elif options.decoding.translate and self._models.translator:
+            translator = self._load_whisper(self._models.translator, asdict(options.decoding))
+
+        def answer(requests: Sequence[WhisperRequest]) -> Sequence[WhisperResult]:
+            one = requests[0]
+            translates = one.task == "translate" if isinstance(one, Decode) else one.by_translator
+            model = translator if translates else recogniser
+            assert model is not None  # nobody asks for a translation without one
+            return model.answer(requests)
+
+        def batch_size(request: WhisperRequest) -> int:
+            return device.encoder_batch_size if isinstance(request, Encode) else device.batch_size
+
+        voice_activity = use(self._models.voice_activity, {**asdict(options.speech), **asdict(options.windows)})
+        return (
+            WordsHearing(recogniser, translator, voice_activity, options),
+            Batcher(answer, batch_size, device.runners),
+        )
+
+    def _load_whisper(self, model: Model, options: dict[str, Any]) -> Whisper:
+        device = self._device
+        provenance = {**options, "compute_type": device.compute_type, "device": device.name}
+        return Whisper(
+            model.path, use(model, provenance), device.name, device.compute_type, device.threads, device.runners
+        )
+
+
+def use(model: Model, options: dict[str, Any] | None = None) -> ModelUse:
     """A model as provenance names it."""
-    return ModelUse(model.name, model.revision, model.sha256)
+    return ModelUse(model.name, model.revision, model.sha256, options or {})

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
         None, ge=1, description="CPU threads of each model; two hear side by side; default: half of the cores"
     )
     asr_model: str | None = Field(None, description="name or folder; default: by device")
+    translator_model: str | None = Field(
+        None, description="Whisper model that puts other languages into English; default: by `asr_model`"
+    )
     text_model: str = Field("all-MiniLM-L6-v2", description="text embedding model, name or folder")
 
     @field_validator("zone")

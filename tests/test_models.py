@@ -12,7 +12,7 @@ from gpu.errors import CacheUnusable, DeviceMissing, ModelDamaged, ModelMissing
 from gpu.listener import HearingModels, HearingOptions
 from gpu.models import KNOWN, WHISPER_BASE_SHA256, ModelPlaces, resolve, sha256_of
 from transcribe.diarization import DiarizationOptions
-from transcribe.whisper import WhisperOptions
+from transcribe.hearing import DecodingOptions, WordsOptions
 
 
 def bundled_only(cache: Path) -> ModelPlaces:
@@ -93,7 +93,7 @@ def test_a_fingerprint_changes_with_what_its_stage_reads_and_nothing_else(model_
     models = HearingModels.find(None, pick_device("cpu"), model_places)
     plain = models.fingerprints(HearingOptions())
     turns = models.fingerprints(HearingOptions(diarization=DiarizationOptions(threshold=0.6)))
-    words = models.fingerprints(HearingOptions(whisper=WhisperOptions(beam_size=1)))
+    words = models.fingerprints(HearingOptions(words=WordsOptions(decoding=DecodingOptions(pad_ms=2_000))))
 
     assert plain == models.fingerprints(HearingOptions())
     assert (turns["words"], words["turns"]) == (plain["words"], plain["turns"])

@@ -16,7 +16,7 @@ def speech_and_silence(draw: st.DrawFn) -> tuple[list[Span], list[str], list[Spa
             length = draw(st.integers(1_000, 20_000))
             silent.append(Span(at, at + length))
         else:
-            length = draw(st.integers(100, 25_000))
+            length = draw(st.integers(100, 18_000))
             speech.append(Span(at, at + length))
             languages.append(draw(st.sampled_from(["en", "es"])))
         at += length
@@ -37,7 +37,7 @@ def test_every_speech_span_is_in_exactly_one_window(made: tuple[list[Span], list
 def test_windows_fit_the_encoder_and_cross_no_silence_or_long_pause(
     made: tuple[list[Span], list[str], list[Span]],
 ) -> None:
-    """At most 28 s, no digital silence inside, no pause over 3 s inside."""
+    """Of limited length, no digital silence inside, no pause over 3 s inside."""
     speech, languages, silent = made
     options = WindowOptions()
     for window in build_windows(speech, languages, silent, options):

@@ -1,28 +1,99 @@
-"""The `words` stage of one recording: speech, language, windows, Whisper, coverage."""
+"""The `words` stage of one recording: speech, language, windows, Whisper, the gate, coverage.
+
+Written as if the recording were alone: `hear_words` yields what it asks of the models and is sent the answers, so
+that whoever runs it (`gpu.batching`) can answer many recordings together.
+"""
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+import numpy as np
 
 from transcribe.coverage import cover
+from transcribe.gate import (
+    CAREFUL,
+    LOST,
+    Accept,
+    Doubtful,
+    Finding,
+    GateOptions,
+    Retry,
+    findings,
+    judge,
+    runs_away,
+    shorten_loops,
+)
+from transcribe.languages import LanguageGuess, is_one_language, settle_languages
 from transcribe.media import Audio, dominant_channel
 from transcribe.spans import Span
-from transcribe.speech import SpeechOptions, Waveform, detect_digital_silence, detect_speech
+from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech
 from transcribe.transcript import ModelUse, Segment, WordsArtifact
-from transcribe.windows import Window, WindowOptions, build_windows
+from transcribe.whisper import (
+    FRAMES_PER_SECOND,
+    MAX_FRAMES,
+    Chances,
+    Decode,
+    Decoded,
+    Encode,
+    Encoded,
+    Features,
+    Output,
+    Phrase,
+    Plan,
+    WhisperRequest,
+    WhisperResult,
+    padded_frames,
+)
+from transcribe.windows import Window, WindowOptions, build_windows, split_window
+from transcribe.words import place_words
+
+FRAME_MS = 1_000 // FRAMES_PER_SECOND
+# Of one recording at a time: 30 s take 1 MB of features, and 3 MB (base) to 8 MB (large) as the encoder gives them.
+WINDOWS_AT_ONCE = 16
+
+_Outputs = dict[Span, Output]
+Hearing = Generator[Sequence[WhisperRequest], Sequence[WhisperResult], WordsArtifact]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """How windows are decoded.
+
+    plan: of the first attempt; the gate decides about others.
+    pad_ms: silence after the window that the encoder sees at least.
+    translate: keep an English translation beside other languages.
+    """
+
+    plan: Plan = Plan(beam_size=5)
+    pad_ms: int = 1_000
+    translate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WordsOptions:
+    """Everything that decides which words are written down, besides the models."""
+
+    speech: SpeechOptions = SpeechOptions()
+    windows: WindowOptions = WindowOptions()
+    decoding: DecodingOptions = DecodingOptions()
+    gate: GateOptions = GateOptions()
 
 
 class Recogniser(Protocol):
-    """What turns windows of speech into segments; `WhisperRecogniser` is one."""
+    """What `hear_words` needs to know of the model that answers it; `transcribe.whisper.Whisper` is one."""
 
     use: ModelUse
-    align_seconds: float  # grows; the share of `recognise` spent on placing words
 
-    def languages(self, waveform: Waveform, speech: list[Span]) -> list[str]: ...
+    @property
+    def is_multilingual(self) -> bool: ...
 
-    def recognise(self, waveform: Waveform, window: Window) -> list[Segment]: ...
+    def features(self, samples: Waveform, n_frames: int) -> Features: ...
 
 
 @dataclass(slots=True)
@@ -35,42 +106,263 @@ class StageSeconds:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
 
-def hear_words(
-    audio: Audio,
-    recogniser: Recogniser,
-    voice_activity: ModelUse,
-    speech_options: SpeechOptions,
-    window_options: WindowOptions,
-    spent: StageSeconds,
-) -> WordsArtifact:
-    """Everything said in one recording, before anyone is told apart.
+@dataclass(frozen=True, slots=True)
+class HeardWindow:
+    """A window and what is believed to be said in it. `found`: what stays suspicious; then it is doubtful."""
 
-    Args:
-        voice_activity: the model `detect_speech` runs, for provenance.
-        spent: gets the seconds of `speech`, `transcribe` and `align`.
-    """
-    started = time.perf_counter()
-    silent = detect_digital_silence(audio.waveform)
-    speech = detect_speech(audio.waveform, speech_options, silent)
-    spent.add("speech", time.perf_counter() - started)
+    window: Window
+    decoded: Decoded
+    found: frozenset[Finding] = frozenset()
 
-    started, aligned = time.perf_counter(), recogniser.align_seconds
-    windows = build_windows(speech, recogniser.languages(audio.waveform, speech), silent, window_options)
-    segments = [
-        replace(segment, channel=dominant_channel(audio, segment.span))
-        for window in windows
-        for segment in recogniser.recognise(audio.waveform, window)
-    ]
-    segments.sort(key=lambda segment: (segment.start_ms, segment.end_ms))
-    aligning = recogniser.align_seconds - aligned
-    spent.add("transcribe", time.perf_counter() - started - aligning)
-    spent.add("align", aligning)
 
-    trusted = [segment.span for segment in segments if "doubtful" not in segment.flags]
-    return WordsArtifact(
-        audio.recording_id,
-        audio.media,
-        tuple(segments),
-        cover(audio.media.duration_ms, speech, trusted, silent, audio.not_processed),
-        (voice_activity, recogniser.use),
-    )
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    window: Window
+    tried: tuple[Plan, ...]
+    answers: tuple[HeardWindow, ...] = ()
+
+
+class WordsHearing:
+    """Hears the words of recordings with given models and options; `hear` is one recording."""
+
+    def __init__(
+        self, recogniser: Recogniser, translator: Recogniser | None, voice_activity: ModelUse, options: WordsOptions
+    ) -> None:
+        """
+        Args:
+            translator: asked for English where another language is spoken; None: nobody is.
+            voice_activity: the model `detect_speech` runs, for provenance.
+        """
+        self._recogniser, self._translator = recogniser, translator
+        self._voice_activity, self._options = voice_activity, options
+
+    def hear(self, audio: Audio, spent: StageSeconds, caught: Counter[str]) -> Hearing:
+        """Everything said in one recording, before anyone is told apart.
+
+        Args:
+            spent: gets the seconds of `speech`, `transcribe` and `align`; of work shared with other
+                recordings, this one's share.
+            caught: counts what the gate found, per window and attempt.
+        """
+        started = time.perf_counter()
+        silent = detect_digital_silence(audio.waveform)
+        speech = detect_speech(audio.waveform, self._options.speech, silent)
+        spent.add("speech", time.perf_counter() - started)
+
+        segments: list[Segment] = []
+        known: list[LanguageGuess] = []  # of the recording so far
+        for some in _slices(build_windows(speech, [""] * len(speech), silent, self._options.windows), WINDOWS_AT_ONCE):
+            languages, encoded = yield from self._languages(audio.waveform, some, known, spent)
+            parts = [span for window in some for span in window.speech]
+            windows = build_windows(parts, languages, silent, self._options.windows)
+            heard = yield from self._decode(audio.waveform, windows, encoded, spent, caught)
+            translations = yield from self._translate(audio.waveform, heard, encoded, spent)
+            for one, translation in zip(heard, translations, strict=True):
+                segments += segments_of(one, translation)
+        segments = [replace(one, channel=dominant_channel(audio, one.span)) for one in segments]
+        segments.sort(key=lambda segment: (segment.start_ms, segment.end_ms))
+
+        trusted = [segment.span for segment in segments if "doubtful" not in segment.flags]
+        uses = [self._voice_activity, self._recogniser.use]
+        if self._translator and self._translator.use not in uses:
+            uses.append(self._translator.use)
+        return WordsArtifact(
+            audio.recording_id,
+            audio.media,
+            tuple(segments),
+            cover(audio.media.duration_ms, speech, trusted, silent, audio.not_processed),
+            tuple(uses),
+        )
+
+    def _languages(
+        self, waveform: Waveform, windows: Sequence[Window], known: list[LanguageGuess], spent: StageSeconds
+    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], tuple[list[str], _Outputs]]:
+        """The language (ISO 639-1) of each stretch of speech in windows that do not know theirs, and their encodings.
+
+        A window in which nothing speaks against its one sure language is not looked at again. In any other, each
+        stretch is heard alone: in company it takes after its neighbours.
+
+        Args:
+            known: guesses from earlier in the recording; gets those of these windows.
+        """
+        encoded = yield from self._encode(waveform, windows, spent)
+        if not self._recogniser.is_multilingual:
+            return ["en"] * sum(len(window.speech) for window in windows), {
+                window.span: one.output for window, one in zip(windows, encoded, strict=True)
+            }
+        guesses: dict[Span, Chances] = {}
+        unsure: list[Span] = []
+        for window, one in zip(windows, encoded, strict=True):
+            if is_one_language(one.language, zip(one.stretches, window.speech, strict=True)):
+                guesses.update(dict.fromkeys(window.speech, one.language))
+            else:
+                unsure += window.speech
+        for some in _slices(unsure, WINDOWS_AT_ONCE):
+            answers = yield [
+                Encode(self._recogniser.features(_cut(waveform, span), padded_frames(span.duration_ms, 0)))
+                for span in some
+            ]
+            for span, answer in zip(some, answers, strict=True):
+                assert isinstance(answer, Encoded)
+                guesses[span] = answer.language
+                spent.add("transcribe", answer.seconds)
+        spans = [span for window in windows for span in window.speech]
+        n_known = len(known)
+        known += [LanguageGuess(guesses[span], span.duration_ms) for span in spans]
+        outputs = {window.span: one.output for window, one in zip(windows, encoded, strict=True)}
+        return settle_languages(known)[n_known:], outputs
+
+    def _encode(
+        self, waveform: Waveform, windows: Sequence[Window], spent: StageSeconds, full: bool = False
+    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[Encoded]]:
+        answers = yield [self._encoding(self._recogniser, waveform, window, full) for window in windows]
+        encoded = [answer for answer in answers if isinstance(answer, Encoded)]
+        for one in encoded:
+            spent.add("transcribe", one.seconds)
+        return encoded
+
+    def _decode(
+        self,
+        waveform: Waveform,
+        windows: Sequence[Window],
+        outputs: _Outputs,
+        spent: StageSeconds,
+        caught: Counter[str],
+    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[HeardWindow]]:
+        """Windows through decoder and gate until each is settled; in order of their start, some of them split.
+
+        Args:
+            outputs: encodings that are there already, by the window's span; gets the others.
+        """
+        settled: list[HeardWindow] = []
+        attempts = [_Attempt(window, (self._options.decoding.plan,)) for window in windows]
+        while attempts:
+            missing = [one.window for one in attempts if one.tried[-1].full or one.window.span not in outputs]
+            # Attempts of one round are all the first, or all careful ones.
+            encoded = yield from self._encode(waveform, missing, spent, attempts[0].tried[-1].full)
+            for window, one in zip(missing, encoded, strict=True):
+                outputs[window.span] = one.output
+            answers = yield [
+                Decode(outputs[one.window.span], _frames(one.window.span), one.window.language, one.tried[-1])
+                for one in attempts
+            ]
+            again: list[_Attempt] = []
+            for attempt, answer in zip(attempts, answers, strict=True):
+                assert isinstance(answer, Decoded)
+                spent.add("transcribe", answer.seconds)
+                spent.add("align", answer.align_seconds)
+                found = findings(answer, attempt.window, self._options.gate)
+                caught.update(found)
+                heard = HeardWindow(attempt.window, answer, found)
+                match judge(found, attempt.tried, attempt.window):
+                    case Accept() | Doubtful():
+                        settled.append(min((*attempt.answers, heard), key=_suspicion))
+                    case Retry(plan, split):
+                        parts = split_window(attempt.window) if split else [attempt.window]
+                        kept = () if split else (*attempt.answers, heard)
+                        again += [_Attempt(part, (*attempt.tried, plan), kept) for part in parts]
+            attempts = again
+        return sorted(settled, key=lambda heard: heard.window.span)
+
+    def _translate(
+        self, waveform: Waveform, heard: Sequence[HeardWindow], outputs: _Outputs, spent: StageSeconds
+    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[tuple[Phrase, ...]]]:
+        """English phrases for each window in another language; none where it is English or nothing was said."""
+        translator = self._translator
+        if translator is None:
+            return [()] * len(heard)
+        phrases: dict[Span, tuple[Phrase, ...]] = {}
+        foreign = [one.window for one in heard if one.window.language != "en" and one.decoded.phrases]
+        for plan in (self._options.decoding.plan, CAREFUL):
+            if not foreign:
+                break
+            if translator is self._recogniser and not plan.full:
+                encoded = [outputs[window.span] for window in foreign]
+            else:
+                encodings = yield [
+                    replace(self._encoding(translator, waveform, window, plan.full), by_translator=True)
+                    for window in foreign
+                ]
+                encoded = [one.output for one in encodings if isinstance(one, Encoded)]
+            answers = yield [
+                Decode(output, _frames(window.span), window.language, plan, "translate")
+                for window, output in zip(foreign, encoded, strict=True)
+            ]
+            again: list[Window] = []
+            for window, answer in zip(foreign, answers, strict=True):
+                assert isinstance(answer, Decoded)
+                spent.add("transcribe", answer.seconds)
+                if runs_away(answer, self._options.gate):
+                    again.append(window)
+                else:
+                    phrases[window.span] = answer.phrases
+            foreign = again
+        return [phrases.get(one.window.span, ()) for one in heard]
+
+    def _encoding(self, model: Recogniser, waveform: Waveform, window: Window, full: bool) -> Encode:
+        pad_ms = self._options.decoding.pad_ms
+        n_frames = MAX_FRAMES if full else padded_frames(window.span.duration_ms, pad_ms)
+        stretches = tuple(
+            ((span.start_ms - window.span.start_ms) // FRAME_MS, (span.end_ms - window.span.start_ms) // FRAME_MS)
+            for span in window.speech
+            if not window.language
+        )
+        return Encode(model.features(_cut(waveform, window.span), n_frames), stretches)
+
+
+def segments_of(heard: HeardWindow, translation: Sequence[Phrase]) -> list[Segment]:
+    """What one window adds to the transcript: a segment per phrase, its words inside the window's speech."""
+    decoded = shorten_loops(heard.decoded) if heard.found & LOST else heard.decoded
+    window = heard.window
+    if Finding.NOBODY in heard.found:  # Whisper's own rule: neither the words nor a voice are likely
+        return []
+    placed = place_words(decoded.words, window)
+    segments: list[Segment] = []
+    for phrase in decoded.phrases:
+        words, placed = placed[: len(phrase.words)], placed[len(phrase.words) :]
+        if not words:
+            continue
+        segments.append(
+            Segment(
+                words[0].start_ms,
+                words[-1].end_ms,
+                phrase.text,
+                window.language,
+                round(math.exp(decoded.avg_logprob), 4),
+                tuple(words),
+                flags=("doubtful",) if heard.found else (),
+                translation=_translated(phrase, translation),
+            )
+        )
+    return segments
+
+
+def _translated(phrase: Phrase, translation: Sequence[Phrase]) -> str | None:
+    """The translated phrases that share most of their time, or most of this phrase's, with it."""
+    parts = []
+    for one in translation:
+        shared = min(phrase.end_s, one.end_s) - max(phrase.start_s, one.start_s)
+        shorter = max(0.01, min(phrase.end_s - phrase.start_s, one.end_s - one.start_s))
+        if shared / shorter >= 0.5:
+            parts.append(one.text)
+    return " ".join(parts) or None
+
+
+def _suspicion(heard: HeardWindow) -> tuple[int, float]:
+    return (len(heard.found), -heard.decoded.avg_logprob)
+
+
+def _frames(span: Span) -> int:
+    return min(MAX_FRAMES, math.ceil(span.duration_ms / FRAME_MS))
+
+
+T = TypeVar("T")
+
+
+def _slices(of: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for first in range(0, len(of), size):
+        yield of[first : first + size]
+
+
+def _cut(waveform: Waveform, span: Span) -> Waveform:
+    return np.ascontiguousarray(waveform[span.start_ms * SAMPLES_PER_MS : span.end_ms * SAMPLES_PER_MS])

@@ -30,14 +30,14 @@ class SpeechOptions:
     threshold: Silero's probability above which a 32 ms frame is speech.
     min_silence_ms: a shorter pause does not end a span; short, so that an interpreter's turns stay apart.
     pad_ms: added on both sides; soft onsets are detected late.
-    max_span_ms: longer speech is cut at its longest pause; one encoder pass sees 30 s.
+    max_span_ms: longer speech is cut at its longest pause; it has to fit a window.
     """
 
     threshold: float = 0.35
     min_silence_ms: int = 250
     min_speech_ms: int = 90
     pad_ms: int = 120
-    max_span_ms: int = 25_000
+    max_span_ms: int = 18_000
 
 
 def detect_speech(waveform: Waveform, options: SpeechOptions, silent: list[Span]) -> list[Span]:

@@ -1,246 +1,433 @@
-"""Words from speech: Whisper through faster-whisper, one window at a time.
+"""Whisper on CTranslate2: batches of windows in, tokens with their scores and times out.
 
-Each window is decoded on its own, with Whisper's safety nets (temperature fallback on repetition and low
-probability) and without text carried over from the window before, so a recording's words do not depend
-on what was heard before it.
+Everything a request's answer depends on is in the request, the padded length included: a window reads the
+same alone and in any batch (measured for int8 on CPU; at another padded length its score changes).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transcribe.errors import ModelUnusable
-from transcribe.spans import Span
-from transcribe.speech import SAMPLES_PER_MS, Waveform
-from transcribe.transcript import ModelUse, Segment, Word
-from transcribe.windows import Window
+from transcribe.speech import Waveform
+from transcribe.transcript import ModelUse
 
-# The gates of openai/whisper (transcribe.py), which faster-whisper uses to decode again at a higher
-# temperature; what still fails them afterwards is kept and flagged.
-DOUBTFUL_LOGPROB = -1.0
-DOUBTFUL_COMPRESSION = 2.4
+if TYPE_CHECKING:
+    from faster_whisper.tokenizer import Tokenizer
 
-LEAST_DETECTABLE_MS = 1_000  # language detection on less speech is a coin toss
-CLEAR_LANGUAGE = 0.7  # share of the probability among the languages spoken
-SURE_LANGUAGE = 0.9  # noisy English passes for Welsh at 0.8 (dev patrol d07), real second languages reach 0.95
-SURE_SPEECH_MS = 2_500  # so much sure speech makes a language one that is spoken in the recording
-LANGUAGE_BUCKET_FRAMES = 500  # encoder lengths for detection: multiples of 5 s
+FRAMES_PER_SECOND = 100  # of features; the encoder halves it
+MAX_FRAMES = 3_000  # the 30 s the encoder was trained on (openai/whisper, whisper/audio.py)
+BUCKET_FRAMES = 250  # padded lengths are multiples of 2.5 s
+TIMESTAMP_SECONDS = 0.02
+
+# Fast speech is 6 tokens a second, a timestamp pair for each sentence included. A decoder that runs away stops
+# here instead of holding up its batch until Whisper's own limit of 448.
+TOKENS_PER_SECOND = 10
+SPARE_TOKENS = 24
+MAX_TOKENS = 448  # positions the decoder was trained on
+STRETCHES_AT_ONCE = 32
+
+# Of a stretch, so much is looked at to guess its language: the encoder has seen the whole window already.
+STRETCH_FRAMES = 300
+STRETCH_STEP = 50  # stretches are cut to multiples of half a second, so that they can be asked together
+
+Features = NDArray[np.float32]  # (mel bands, frames)
+Output = NDArray[Any]  # of the encoder: (frames / 2, width)
+Chances = dict[str, float]  # probability by ISO 639-1 code, of the likeliest few
 
 
 @dataclass(frozen=True, slots=True)
-class WhisperOptions:
-    """beam_size: 5 is Whisper's own default. translate: keep an English translation beside other languages."""
+class Plan:
+    """How a window is decoded.
 
-    beam_size: int = 5
-    translate: bool = True
+    full: the encoder sees 30 s, as it was trained, instead of the window and a little silence. Slower, steadier.
+    no_repeat_ngram: tokens that may not come twice in a row of this length; 0 allows everything.
+    """
+
+    full: bool = False
+    beam_size: int = 1
+    no_repeat_ngram: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encode:
+    """What does the encoder make of this, and which language is it?
+
+    stretches: (first, last) frames of `features` in which somebody speaks, for a guess at the language of each.
+    by_translator: asked of the translator, where it is another model.
+    """
+
+    features: Features
+    stretches: tuple[tuple[int, int], ...] = ()
+    by_translator: bool = False
+
+    @property
+    def bucket(self) -> Hashable:
+        return ("encode", self.features.shape, self.by_translator)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decode:
+    """What is said in this window?
+
+    encoded: the encoder's output for it. n_frames: of sound; the rest is padding.
+    task: `transcribe`, or `translate` to English (whose words get no times).
+    prompt: tokens of the vocabulary the decoder is told to expect.
+    """
+
+    encoded: Output
+    n_frames: int
+    language: str
+    plan: Plan
+    task: str = "transcribe"
+    prompt: tuple[int, ...] = ()
+
+    @property
+    def bucket(self) -> Hashable:
+        return (self.task, len(self.encoded), self.plan, len(self.prompt))
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageGuess:
-    """The language of one speech span: probabilities by language, and how long it was."""
+class TimedWord:
+    """A word of a window, its times in seconds from the window's start; text with its leading space."""
 
-    probabilities: dict[str, float]
-    duration_ms: int
+    start_s: float
+    end_s: float
+    text: str
+    probability: float
 
 
-def settle_languages(guesses: Sequence[LanguageGuess]) -> list[str]:
-    """One language per span, from noisy guesses on short speech.
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """What Whisper put between two timestamps: text, and the words in it (none in a translation)."""
 
-    A recording is spoken in few languages: those that some speech is sure to be in. A span takes the
-    likeliest of them when that is clear, else the language of the nearest clear span, the earlier one on
-    a tie; with no clear span at all, the recording's likeliest language.
+    start_s: float
+    end_s: float
+    text: str
+    words: tuple[TimedWord, ...] = ()
 
-    Args:
-        guesses: in time order; may be empty.
 
-    Returns:
-        As many languages, in the same order.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The answer to `Decode`.
+
+    avg_logprob: per token, the end included. no_speech: probability that nobody speaks. at_limit: stopped by
+    the length limit, not by itself. seconds, align_seconds: this request's share of its batch's time.
     """
-    if not guesses:
-        return []
-    mass: dict[str, float] = {}
-    sure_ms: dict[str, int] = {}
-    for guess in guesses:
-        for language, probability in guess.probabilities.items():
-            mass[language] = mass.get(language, 0.0) + probability * guess.duration_ms
-            if probability >= SURE_LANGUAGE and guess.duration_ms >= LEAST_DETECTABLE_MS:
-                sure_ms[language] = sure_ms.get(language, 0) + guess.duration_ms
-    main = max(mass, key=lambda language: (mass[language], language))
-    spoken = {main, *(language for language, ms in sure_ms.items() if ms >= SURE_SPEECH_MS)}
 
-    settled: list[str | None] = []
-    for guess in guesses:
-        likely = {language: guess.probabilities.get(language, 0.0) for language in spoken}
-        best = max(likely, key=lambda language: (likely[language], language))
-        clear = likely[best] > 0 and likely[best] / sum(likely.values()) >= CLEAR_LANGUAGE
-        settled.append(best if clear and guess.duration_ms >= LEAST_DETECTABLE_MS else None)
-    clear_at = [index for index, language in enumerate(settled) if language is not None]
-    if not clear_at:
-        return [main] * len(guesses)
-    nearest = [min(clear_at, key=lambda at: (abs(at - index), at)) for index in range(len(guesses))]
-    return [settled[at] or main for at in nearest]
+    phrases: tuple[Phrase, ...]
+    avg_logprob: float
+    no_speech: float
+    at_limit: bool
+    seconds: float = 0.0
+    align_seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return " ".join(text for phrase in self.phrases if (text := phrase.text.strip()))
+
+    @property
+    def words(self) -> list[TimedWord]:
+        return [word for phrase in self.phrases for word in phrase.words]
 
 
-class WhisperRecogniser:
-    """A Whisper model in memory.
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """The answer to `Encode`. languages: of the whole, and of each stretch; empty for an English-only model."""
 
-    `align_seconds` grows with the time spent on word alignment, for the report of stages.
-    """
+    output: Output
+    language: Chances
+    stretches: tuple[Chances, ...]
+    seconds: float = 0.0
+
+
+WhisperRequest = Encode | Decode
+WhisperResult = Encoded | Decoded
+
+
+class Whisper:
+    """A Whisper model in memory; several threads may ask it at once."""
 
     def __init__(
         self,
         directory: Path,
         model: ModelUse,
-        options: WhisperOptions,
         device: str = "cpu",
         compute_type: str = "int8",
         threads: int = 0,
+        runners: int = 1,
     ) -> None:
         """Load the CTranslate2 model in `directory`.
+
+        Args:
+            threads: for each batch, on the CPU.
+            runners: batches that may run at once on one device.
 
         Raises:
             ModelUnusable: the folder does not hold a Whisper model this build can run.
         """
-        from faster_whisper import WhisperModel
+        import ctranslate2
+        import tokenizers
+        from faster_whisper.feature_extractor import FeatureExtractor
 
         try:
-            self._model = WhisperModel(str(directory), device=device, compute_type=compute_type, cpu_threads=threads)
-        except (RuntimeError, ValueError, OSError) as error:
+            self._model = ctranslate2.models.Whisper(
+                str(directory),
+                device=device,
+                compute_type=compute_type,
+                intra_threads=threads,
+                inter_threads=runners,
+            )
+            self._tokens = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
+        except Exception as error:  # tokenizers raises a bare Exception
             raise ModelUnusable(model.name, str(error)) from error
-        self.options = options
-        self.use = ModelUse(
-            model.name,
-            model.revision,
-            model.sha256,
-            {**asdict(options), "compute_type": compute_type, "device": device},
-        )
-        self.align_seconds = 0.0
-        self._model.add_word_timestamps = self._timed(self._model.add_word_timestamps)
-
-    def _timed(self, align: Callable[..., Any]) -> Callable[..., Any]:
-        def aligned(*args: Any, **kwargs: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                return align(*args, **kwargs)
-            finally:
-                self.align_seconds += time.perf_counter() - started
-
-        return aligned
+        self.use = model
+        self._extractor = FeatureExtractor(feature_size=self._model.n_mels)
+        self._tokenizers: dict[tuple[str, str], Tokenizer] = {}
 
     @property
-    def translates(self) -> bool:
-        """Whether to ask this model for English: turbo models were not trained to translate."""
-        return self.options.translate and self._model.model.is_multilingual and "turbo" not in self.use.name
+    def is_multilingual(self) -> bool:
+        return bool(self._model.is_multilingual)
 
-    def languages(self, waveform: Waveform, speech: Sequence[Span]) -> list[str]:
-        """The language of each speech span (ISO 639-1), as many as `speech`."""
-        if not self._model.model.is_multilingual:
-            return ["en"] * len(speech)
-        return settle_languages([self._guess(_cut(waveform, span), span.duration_ms) for span in speech])
+    def features(self, samples: Waveform, n_frames: int) -> Features:
+        """Log-mel features of 16 kHz samples, padded or cut to `n_frames`."""
+        found = self._extractor(samples)[:, :n_frames]
+        padded = np.zeros((found.shape[0], n_frames), np.float32)
+        padded[:, : found.shape[1]] = found
+        return padded
 
-    def _guess(self, samples: Waveform, duration_ms: int) -> LanguageGuess:
-        from faster_whisper.audio import pad_or_trim
+    def encode_prompt(self, text: str) -> tuple[int, ...]:
+        """Tokens of a text the decoder is told to expect."""
+        return tuple(self._tokens.encode(" " + text.strip(), add_special_tokens=False).ids) if text.strip() else ()
 
-        features = self._model.feature_extractor(samples)
-        # The padded length is a function of the span alone, so its language is too.
-        buckets = math.ceil(features.shape[-1] / LANGUAGE_BUCKET_FRAMES)
-        frames = min(3_000, max(1, buckets) * LANGUAGE_BUCKET_FRAMES)
-        encoded = self._model.encode(pad_or_trim(features, length=frames))
-        ranked = self._model.model.detect_language(encoded)[0]
-        return LanguageGuess({token[2:-2]: probability for token, probability in ranked[:8]}, duration_ms)
+    def answer(self, requests: Sequence[WhisperRequest]) -> Sequence[WhisperResult]:
+        """Answers to requests of one bucket, in order."""
+        if isinstance(requests[0], Encode):
+            return self.encode([one for one in requests if isinstance(one, Encode)])
+        return self._decode([one for one in requests if isinstance(one, Decode)])
 
-    def recognise(self, waveform: Waveform, window: Window) -> list[Segment]:
-        """What is said in one window: segments sorted by start, inside the window, words inside their segment."""
-        samples = _cut(waveform, window.span)
-        segments = self._decode(samples, window.language, "transcribe")
-        translations: list[Any] = []
-        if window.language != "en" and self.translates and segments:
-            translations = self._decode(samples, window.language, "translate")
-        heard = []
-        for segment in segments:
-            text = segment.text.strip()
-            if not text:
-                continue
-            words = place_words(
-                [(word.start, word.end, word.word, word.probability) for word in segment.words or []], window
-            )
-            if not words:  # nothing of it lies in speech
-                continue
-            doubtful = segment.avg_logprob < DOUBTFUL_LOGPROB or segment.compression_ratio > DOUBTFUL_COMPRESSION
-            heard.append(
-                Segment(
-                    words[0].start_ms,
-                    words[-1].end_ms,
-                    text,
-                    window.language,
-                    round(math.exp(segment.avg_logprob), 4),
-                    tuple(words),
-                    flags=("doubtful",) if doubtful else (),
-                    translation=_translation(segment, translations),
-                )
-            )
-        return heard
-
-    def _decode(self, samples: NDArray[np.float32], language: str, task: str) -> list[Any]:
-        import ctranslate2
-
-        # Fallback temperatures sample: without a seed the same audio could read differently tomorrow.
-        ctranslate2.set_random_seed(0)
-        segments, _info = self._model.transcribe(
-            samples,
-            language=language,
-            task=task,
-            beam_size=self.options.beam_size,
-            condition_on_previous_text=False,
-            word_timestamps=task == "transcribe",
-            vad_filter=False,
+    def generate(self, requests: Sequence[Decode]) -> tuple[Any, list[Any]]:
+        """The decoder alone: encoder outputs as one batch, and CTranslate2's results."""
+        first = requests[0]
+        batch = _batch([request.encoded for request in requests])
+        prompts = [self._prompt(request) for request in requests]
+        found = self._model.generate(
+            batch,
+            prompts,
+            beam_size=first.plan.beam_size,
+            no_repeat_ngram_size=first.plan.no_repeat_ngram,
+            max_length=min(MAX_TOKENS, len(prompts[0]) + _room(first)),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=self._suppressed,
         )
-        return list(segments)
+        return batch, found
+
+    def encode(self, requests: Sequence[Encode]) -> list[WhisperResult]:
+        """The encoder, and guesses at the language from its outputs."""
+        started = time.perf_counter()
+        encoded = self._model.encode(_batch([request.features for request in requests]), to_cpu=True)
+        outputs = np.asarray(encoded)
+        whole: list[Chances] = [{} for _ in requests]
+        stretches: list[tuple[Chances, ...]] = [() for _ in requests]
+        if self.is_multilingual:
+            whole = self._languages([encoded])
+            stretches = self._stretches(outputs, requests)
+        seconds = (time.perf_counter() - started) / len(requests)
+        return [
+            Encoded(output.copy(), language, parts, seconds)  # a copy: a view would keep the whole batch in memory
+            for output, language, parts in zip(outputs, whole, stretches, strict=True)
+        ]
+
+    def _stretches(self, outputs: Output, requests: Sequence[Encode]) -> list[tuple[Chances, ...]]:
+        """The language of every stretch; those of one length are asked together."""
+        by_length: dict[int, list[tuple[int, int, int]]] = {}
+        for place, request in enumerate(requests):
+            for number, (first, last) in enumerate(request.stretches):
+                length = max(STRETCH_STEP, min(STRETCH_FRAMES, last - first) // STRETCH_STEP * STRETCH_STEP)
+                start = max(0, min(first, 2 * outputs.shape[1] - length))
+                by_length.setdefault(length, []).append((place, number, start))
+        found: dict[tuple[int, int], Chances] = {}
+        for length, some in by_length.items():
+            for part in (some[at : at + STRETCHES_AT_ONCE] for at in range(0, len(some), STRETCHES_AT_ONCE)):
+                cut = _batch([outputs[place, start // 2 : (start + length) // 2] for place, _, start in part])
+                for (place, number, _), chances in zip(part, self._languages([cut]), strict=True):
+                    found[place, number] = chances
+        return [
+            tuple(found[place, number] for number in range(len(request.stretches)))
+            for place, request in enumerate(requests)
+        ]
+
+    def _languages(self, batches: Sequence[Any]) -> list[Chances]:
+        return [
+            {token[2:-2]: chance for token, chance in ranked[:8]}
+            for batch in batches
+            for ranked in self._model.detect_language(batch)
+        ]
+
+    def _decode(self, requests: Sequence[Decode]) -> list[WhisperResult]:
+        started = time.perf_counter()
+        batch, found = self.generate(requests)
+        seconds = (time.perf_counter() - started) / len(requests)
+        tokens = [list(one.sequences_ids[0]) for one in found]
+        started = time.perf_counter()
+        timed = requests[0].task == "transcribe"
+        words = self._align(batch, requests, tokens) if timed else [[] for _ in requests]
+        align_seconds = (time.perf_counter() - started) / len(requests)
+        return [
+            Decoded(
+                _phrases(self._tokenizer(request), ids, some, request.n_frames / FRAMES_PER_SECOND),
+                one.scores[0] * len(ids) / (len(ids) + 1),
+                one.no_speech_prob,
+                len(ids) >= _room(request),
+                seconds,
+                align_seconds,
+            )
+            for request, one, ids, some in zip(requests, found, tokens, words, strict=True)
+        ]
+
+    def _align(
+        self, batch: Any, requests: Sequence[Decode], tokens: Sequence[list[int]]
+    ) -> list[list[tuple[TimedWord, int]]]:
+        """Words with their number of tokens, per request; `align` takes one language at a time."""
+        aligned: list[list[tuple[TimedWord, int]]] = [[] for _ in requests]
+        by_language: dict[str, list[int]] = {}
+        for place, request in enumerate(requests):
+            if _text_tokens(tokens[place], self._end):
+                by_language.setdefault(request.language, []).append(place)
+        for places in by_language.values():
+            tokenizer = self._tokenizer(requests[places[0]])
+            part = batch if len(places) == len(requests) else _batch([requests[place].encoded for place in places])
+            texts = [_text_tokens(tokens[place], self._end) for place in places]
+            n_frames = [requests[place].n_frames for place in places]
+            found = self._model.align(part, tokenizer.sot_sequence, texts, n_frames)
+            for place, text, one in zip(places, texts, found, strict=True):
+                aligned[place] = _timed_words(tokenizer, text, one)
+        return aligned
+
+    def _tokenizer(self, request: Decode) -> Tokenizer:
+        return self._tokenizer_of(request.language, request.task)
+
+    def _tokenizer_of(self, language: str, task: str) -> Tokenizer:
+        from faster_whisper.tokenizer import Tokenizer
+
+        key = (language, task)
+        if key not in self._tokenizers:
+            self._tokenizers[key] = Tokenizer(self._tokens, self.is_multilingual, task, language)
+        return self._tokenizers[key]
+
+    def _prompt(self, request: Decode) -> list[int]:
+        tokenizer = self._tokenizer(request)
+        before = [tokenizer.sot_prev, *request.prompt] if request.prompt else []
+        return [*before, *tokenizer.sot_sequence]
+
+    @cached_property
+    def _end(self) -> int:
+        return int(self._tokenizer_of("en", "transcribe").eot)
+
+    @cached_property
+    def _suppressed(self) -> list[int]:
+        """Tokens that are no speech: other tasks, tags, brackets, music notes (as in openai/whisper, decoding.py)."""
+        from faster_whisper.transcribe import get_suppressed_tokens
+
+        return list(get_suppressed_tokens(self._tokenizer_of("en", "transcribe"), [-1]) or ())
 
 
-def place_words(timed: Sequence[tuple[float, float, str, float]], window: Window) -> list[Word]:
-    """Words of a window in recording time: monotonic, inside the window, their edges inside its speech.
+def translates(model_name: str) -> bool:
+    """Whether a Whisper model of this name was trained to translate: English-only and turbo models were not."""
+    return not model_name.endswith(".en") and "turbo" not in model_name
 
-    Whisper likes to start the first word after a pause inside the pause; a word that touches speech is
-    cut to the speech it touches.
 
-    Args:
-        timed: (start, end, text, probability), in seconds from the start of the window.
+def padded_frames(duration_ms: int, pad_ms: int) -> int:
+    """The bucket of a window: enough frames for it and `pad_ms` of silence, or 30 s."""
+    frames = math.ceil((duration_ms + pad_ms) * FRAMES_PER_SECOND / 1000)
+    return min(MAX_FRAMES, math.ceil(frames / BUCKET_FRAMES) * BUCKET_FRAMES)
+
+
+def _batch(arrays: Sequence[NDArray[Any]]) -> Any:
+    import ctranslate2
+
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
+
+
+def _room(request: Decode) -> int:
+    """The most tokens a window of this padded length gets."""
+    return SPARE_TOKENS + TOKENS_PER_SECOND * 2 * len(request.encoded) // FRAMES_PER_SECOND
+
+
+def _text_tokens(tokens: Sequence[int], end: int) -> list[int]:
+    return [token for token in tokens if token < end]
+
+
+def _timed_words(tokenizer: Tokenizer, tokens: Sequence[int], alignment: Any) -> list[tuple[TimedWord, int]]:
+    """Words and how many tokens each has, punctuation joined to its word (as in openai/whisper, timing.py)."""
+    from faster_whisper.transcribe import merge_punctuations
+
+    texts, word_tokens = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+    text_at = np.array([pair[0] for pair in alignment.alignments])
+    frame_at = np.array([pair[1] for pair in alignment.alignments])
+    if len(word_tokens) <= 1 or not len(text_at):
+        return []
+    jumps = np.pad(np.diff(text_at), (1, 0), constant_values=1).astype(bool)
+    times = frame_at[jumps] * TIMESTAMP_SECONDS
+    edges = np.pad(np.cumsum([len(one) for one in word_tokens[:-1]]), (1, 0))
+    words: list[dict[str, Any]] = [
+        {"word": text, "tokens": list(ids), "start": start, "end": end, "probability": float(np.mean(chances))}
+        for text, ids, start, end, chances in zip(
+            texts,
+            word_tokens,
+            times[edges[:-1]],
+            times[edges[1:]],
+            (alignment.text_token_probs[i:j] for i, j in itertools.pairwise(edges)),
+            strict=False,  # `texts` also holds the end token
+        )
+    ]
+    merge_punctuations(words, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
+    return [
+        (TimedWord(float(one["start"]), float(one["end"]), one["word"], one["probability"]), len(one["tokens"]))
+        for one in words
+    ]
+
+
+def _phrases(
+    tokenizer: Tokenizer, tokens: Sequence[int], words: Sequence[tuple[TimedWord, int]], length_s: float
+) -> tuple[Phrase, ...]:
+    """Tokens cut where one timestamp follows another, each piece with its words.
+
+    A piece without a timestamp at an end lasts to that end of the window.
     """
-    placed: list[Word] = []
-    earliest = window.span.start_ms
-    for start_s, end_s, text, probability in timed:
-        text = text.strip()
+    pieces: list[list[int]] = [[]]
+    for token in tokens:
+        if token >= tokenizer.timestamp_begin and pieces[-1] and _text_tokens(pieces[-1], tokenizer.eot):
+            pieces[-1].append(token)
+            pieces.append([])
+        else:
+            pieces[-1].append(token)
+    phrases: list[Phrase] = []
+    left = list(words)
+    for piece in pieces:
+        text = _text_tokens(piece, tokenizer.eot)
         if not text:
             continue
-        start = min(max(window.span.start_ms + round(start_s * 1000), earliest), window.span.end_ms)
-        end = min(max(window.span.start_ms + round(end_s * 1000), start), window.span.end_ms)
-        touched = [speech for speech in window.speech if speech.start_ms < end and speech.end_ms > start]
-        if touched:
-            start, end = max(start, touched[0].start_ms), min(end, touched[-1].end_ms)
-        placed.append(Word(start, end, text, round(probability, 4)))
-        earliest = end
-    return placed
-
-
-def _translation(segment: Any, translations: Sequence[Any]) -> str | None:
-    """The translated segments that share most of their time, or most of this segment's, with it."""
-    parts = []
-    for translated in translations:
-        shared = min(segment.end, translated.end) - max(segment.start, translated.start)
-        shorter = max(0.01, min(segment.end - segment.start, translated.end - translated.start))
-        if shared / shorter >= 0.5:
-            parts.append(translated.text.strip())
-    return " ".join(part for part in parts if part) or None
-
-
-def _cut(waveform: Waveform, span: Span) -> Waveform:
-    return np.ascontiguousarray(waveform[span.start_ms * SAMPLES_PER_MS : span.end_ms * SAMPLES_PER_MS])
+        start_s = (piece[0] - tokenizer.timestamp_begin) * TIMESTAMP_SECONDS if piece[0] != text[0] else 0.0
+        end_s = (piece[-1] - tokenizer.timestamp_begin) * TIMESTAMP_SECONDS if piece[-1] != text[-1] else length_s
+        mine: list[TimedWord] = []
+        used = 0
+        while left and used < len(text):
+            word, n_tokens = left.pop(0)
+            used += n_tokens
+            if word.text.strip():
+                mine.append(word)
+        end_s = min(end_s, length_s)
+        phrases.append(Phrase(min(start_s, end_s), end_s, tokenizer.decode(text).strip(), tuple(mine)))
+    return tuple(phrases)

@@ -1,8 +1,8 @@
 """Speech spans to windows: what one encoder pass sees.
 
-A window joins neighbouring speech of one language up to 30 s, because context helps Whisper more than
-beams do. It never reaches across a long pause or digital silence: Whisper stretches the first word
-after a silence into it, and fills silence with words nobody said.
+A window joins neighbouring speech of one language, because context helps Whisper more than beams do. It
+never reaches across a long pause or digital silence: Whisper stretches the first word after a silence into
+it, and fills silence with words nobody said.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ MAX_WINDOW_MS = 30_000  # the encoder was trained on 30 s windows (openai/whispe
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
-    """max_pause_ms: a longer pause between two speech spans starts a new window."""
+    """max_pause_ms: a longer pause between two speech spans starts a new window.
 
-    max_window_ms: int = 28_000
+    max_window_ms: the encoder takes three times as long for 30 s as for 20 s (attention outgrows the cache), and words
+    are not lost less in longer windows: on dev `patrol` WER 14.6 % at 19 s, 14.8 % at 28 s, in two thirds of the time.
+    """
+
+    max_window_ms: int = 19_000
     max_pause_ms: int = 3_000
 
 
@@ -61,6 +65,15 @@ def build_windows(
     if open_spans:
         windows.append(_window(open_spans, open_language))
     return windows
+
+
+def split_window(window: Window) -> list[Window]:
+    """Two windows, parted at the longest pause between speech spans; the same one when there is none."""
+    if len(window.speech) < 2:
+        return [window]
+    spans = list(window.speech)
+    at = max(range(1, len(spans)), key=lambda i: (spans[i].start_ms - spans[i - 1].end_ms, -i))
+    return [_window(spans[:at], window.language), _window(spans[at:], window.language)]
 
 
 def _window(spans: list[Span], language: str) -> Window:

@@ -52,7 +52,7 @@ def _check(options: Globals) -> None:
         check("device", False, str(error))
     if device:
         try:
-            models = HearingModels.find(settings.asr_model, device, settings.model_places)
+            models = HearingModels.find(settings.asr_model, device, settings.model_places, settings.translator_model)
             check("hearing models", True, f"{models.asr.name}, {models.segmentation.name}, {models.speaker.name}")
         except GpuError as error:
             check("hearing models", False, str(error))

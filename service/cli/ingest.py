@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ def command(
 ) -> None:
     """Hear every recording in SOURCE (files, folders, URLs) and index what was said.
 
-    What was heard before is skipped. Ctrl-C finishes the recording in flight and stops; running the same
+    What was heard before is skipped. Ctrl-C finishes the recordings in flight and stops; running the same
     command again goes on from there.
     """
     if not sources and manifest is None:
@@ -85,19 +86,20 @@ def _run(
     stop = threading.Event()
     with _finish_on_interrupt(stop), Catalog.open(settings.catalog) as catalog, watch(sys.stderr) as progress:
         device = pick_device(settings.device, settings.threads)
-        models = HearingModels.find(settings.asr_model, device, settings.model_places)
+        models = HearingModels.find(settings.asr_model, device, settings.model_places, settings.translator_model)
         hearing = HearingOptions()
         transcripts = TranscriptStore(settings.transcripts)
-        ingest = Ingest(
-            catalog,
-            transcripts,
-            DeferringIndexer(settings, catalog, transcripts, stop),
-            LocalEngine(Listener(models, hearing, device), stop),
-            models.fingerprints(hearing),
-            progress,
-            stop,
-        )
-        return ingest.run(found, retry_failed)
+        with closing(Listener(models, hearing, device)) as listener:
+            ingest = Ingest(
+                catalog,
+                transcripts,
+                DeferringIndexer(settings, catalog, transcripts, stop),
+                LocalEngine(listener, stop),
+                models.fingerprints(hearing),
+                progress,
+                stop,
+            )
+            return ingest.run(found, retry_failed)
 
 
 class _finish_on_interrupt:  # noqa: N801 -- used as a with-block
@@ -118,7 +120,7 @@ class _finish_on_interrupt:  # noqa: N801 -- used as a with-block
         if self._stop.is_set():
             raise KeyboardInterrupt
         self._stop.set()
-        click.echo("finishing the recording in flight; Ctrl-C again stops at once", err=True)
+        click.echo("finishing the recordings in flight; Ctrl-C again stops at once", err=True)
 
 
 def _show(report: Report) -> None:
