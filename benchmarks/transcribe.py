@@ -106,9 +106,10 @@ def measure(
     tables = [
         words_table(sets, runs),
         starts_table(sets, runs),
-        stress_table([some[0] for some in runs.values()]),
         gate_table(runs.get(OURS, [])),
     ]
+    if "stress" in task.sets:
+        tables.append(stress_table([some[0] for some in runs.values() if "stress" in some[0].sets]))
     run = {
         "corpus": corpus.name,
         "recordings": {name: len(paths) for name, paths in task.sets.items()},
@@ -227,7 +228,7 @@ def gate_table(ours: Sequence[Outcome]) -> Table:
     found = sorted(
         {key for one in ours[:1] for heard in one.sets.values() for key in heard.stage_seconds} - {"transcribe"}
     )
-    for name, heard in (ours[0].sets if ours else {}).items():
+    for name, heard in (ours[0].sets if found else {}).items():
         row: dict[str, Value] = {"set": name}
         rows.append(row | {key: heard.stage_seconds.get(key, 0.0) for key in found})
     return Table(

@@ -20,6 +20,7 @@ from benchmarks.coverage import band_of, speech_by_state
 from benchmarks.finding import FoundAt, by_kind, is_right, judge
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.joined import with_speakers
+from benchmarks.mixes import write_mixes
 from benchmarks.normalise import normalise
 from benchmarks.outcome import OURS, Heard, Outcome
 from benchmarks.peers import PEERS, PYANNOTE_FINE, SEQUENTIAL_TIMED
@@ -30,7 +31,9 @@ from benchmarks.speakers import DiarizationErrors, diarization_errors, speaker_c
 from benchmarks.starts import start_errors
 from benchmarks.stress import KINDS, SAMPLE_RATE, make_sound, write_stress
 from benchmarks.system import command
+from benchmarks.transcribe import command as measure_words
 from benchmarks.words import language_at, speaker_word_errors, word_errors
+from benchmarks.words_alone import oracle_windows
 from tests.conftest import FOOTAGE
 from transcribe.spans import Span
 from transcribe.transcript import Covered, Segment, State, Turn, Word
@@ -465,3 +468,74 @@ def test_the_peers_are_those_that_were_promised() -> None:
     assert sorted(peer.split(",")[0].split()[0] for peer in PEERS) == ["faster-whisper"] * 4 + ["pyannote"] * 2 + [
         "senko"
     ]
+
+
+# Words alone
+
+
+def test_oracle_windows_merge_one_language_and_never_two() -> None:
+    """Neighbours of one language up to 25 s; a change of language starts a new window."""
+    spoken = [
+        said(0, "one two three"),
+        said(2_000, "four"),
+        said(4_000, "cinco", language="es"),
+        said(6_000, "six"),
+        said(40_000, "seven"),
+    ]
+    windows = oracle_windows(spoken)
+
+    assert [(one.language, one.span.start_ms) for one in windows] == [
+        ("en", 0),
+        ("es", 4_000),
+        ("en", 6_000),
+        ("en", 40_000),
+    ]
+    assert all(one.span.duration_ms <= 25_000 for one in windows)
+
+
+def test_mixes_are_the_same_every_time_and_keep_every_word_at_its_place(tmp_path: Path) -> None:
+    """Clips of a recording hold all its utterances once; a mix's utterances lie in order inside its file."""
+    name = "AXON_Body_3_2025-03-21_1018_X60A30417"
+    corpus = read_corpus(labelled(tmp_path / "corpus", name))
+    first, second = (write_mixes(corpus, tmp_path / folder) for folder in ("a", "b"))
+
+    assert set(first) == {"pauses", "two languages", "three turns", "short clips"}
+    for mix, references in first.items():
+        for reference, again in zip(references, second[mix], strict=True):
+            assert reference.media.read_bytes() == again.media.read_bytes()
+            with wave.open(str(reference.media)) as file:
+                length_ms = 1000 * file.getnframes() / file.getframerate()
+            spans = [one.span for one in reference.utterances]
+            assert spans == sorted(spans)
+            assert all(0 <= span.start_ms <= span.end_ms <= length_ms for span in spans)
+    clipped = [one.text for reference in first["short clips"] for one in reference.utterances]
+    assert clipped == [one.text for one in corpus.patrol[0].utterances]
+
+
+def labelled(folder: Path, name: str) -> Path:
+    """A corpus of one recording from the footage."""
+    (folder / "patrol").mkdir(parents=True)
+    for path in FOOTAGE.glob(f"{name}.*"):
+        (folder / "patrol" / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_words_are_measured_beside_a_peer_in_processes_of_their_own(tmp_path: Path) -> None:
+    """The command on one short recording: every column of ours and the peer's, and the pictures."""
+    corpus = labelled(tmp_path / "corpus", "AXON_Body_3_2025-03-21_1018_X60A30417")
+    report = tmp_path / "report.json"
+    done = CliRunner().invoke(
+        measure_words,
+        [
+            "--corpus", str(corpus), "--report", str(report), "--repeats", "1", "--stress-minutes", "0",
+            "--only", "patrol", "--systems", "earwitness;full batches;faster-whisper batched, word times",
+        ],
+    )  # fmt: skip
+
+    assert done.exit_code == 0, done.output
+    rows = {row["system"]: row for row in read_tables(report)["transcribe"].rows}
+    assert set(rows) == {"earwitness", "full batches", "faster-whisper batched, word times"}
+    assert all(row["rtfx"] > 0 and row["peak_mb"] > 0 for row in rows.values())
+    assert 0 <= rows["earwitness"]["wer"] < 30
+    assert rows["full batches"]["wer"] is None
+    assert report.with_name("report.transcribe.png").exists()
