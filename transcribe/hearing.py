@@ -1,7 +1,7 @@
 """The `words` stage of one recording: speech, language, windows, Whisper, the gate, coverage.
 
-Written as if the recording were alone: `hear_words` yields what it asks of the models and is sent the answers, so
-that whoever runs it (`gpu.batching`) can answer many recordings together.
+Written as if the recording were alone: `WordsHearing.hear` yields what it asks of the models and is sent the
+answers, so that whoever runs it (`gpu.batching`) can answer many recordings together.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class WordsOptions:
 
 
 class Recogniser(Protocol):
-    """What `hear_words` needs to know of the model that answers it; `transcribe.whisper.Whisper` is one."""
+    """What `WordsHearing` needs to know of the model that answers it; `transcribe.whisper.Whisper` is one."""
 
     use: ModelUse
 
