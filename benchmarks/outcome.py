@@ -9,6 +9,10 @@ from typing import Any
 from benchmarks.hypothesis import Hypothesis
 
 OURS = "earwitness"
+ALONE = f"{OURS}, one file at a time"
+ORACLE = "oracle windows"
+LIMIT = "full batches"
+YARDSTICKS = frozenset({ALONE, ORACLE, LIMIT})  # stand beside ours and the peers, and are neither
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.outcome import OURS
+from benchmarks.outcome import OURS, YARDSTICKS
 from benchmarks.pictures import draw
 from benchmarks.table import Column, Table, Value
 
@@ -129,7 +129,11 @@ def behind(tables: Sequence[Table]) -> list[str]:
         if "system" not in table.keys:
             continue
         for ours in (row for row in table.rows if row["system"] == OURS):
-            same = [row for row in table.rows if row["system"] != OURS and row.get("set") == ours.get("set")]
+            same = [
+                row
+                for row in table.rows
+                if row["system"] not in (OURS, *YARDSTICKS) and row.get("set") == ours.get("set")
+            ]
             for column in table.columns:
                 best = _best(column, same)
                 mine = ours.get(column.key)

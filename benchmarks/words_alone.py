@@ -1,7 +1,7 @@
 """Our transcriber without the rest: `python -m benchmarks.words_alone NAME TASK.json TRUTH.json OUTCOME.json`.
 
 - `earwitness`: recordings go through the batches together, as in an ingest.
-- `earwitness, alone`: one recording after another, for the speed of a single file.
+- `earwitness, one file at a time`: one recording after another, for the speed of a single file.
 - `oracle windows`: the decoder alone on windows cut by the truth, in the true language; what the model can do.
 - `full batches`: CTranslate2 alone on the windows of `earwitness`, sorted and batched in advance, no gate, no word
   times: the practical limit of speed. Its text is not scored.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.corpus import Utterance
 from benchmarks.hypothesis import Hypothesis
-from benchmarks.outcome import OURS, Heard, Outcome
+from benchmarks.outcome import ALONE, LIMIT, ORACLE, OURS, Heard, Outcome
 from benchmarks.task import Task
 from gpu.batching import Batcher
 from gpu.devices import pick_device, wait_without_spinning
@@ -45,9 +45,6 @@ from transcribe.whisper import (
 )
 from transcribe.windows import Window
 
-ALONE = f"{OURS}, one file at a time"
-ORACLE = "oracle windows"
-LIMIT = "full batches"
 ORACLE_MS = 25_000
 TOGETHER = 16
 BATCH = 8

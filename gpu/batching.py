@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 PATIENCE = 16  # batches run while a request waits; then its bucket goes first, full or not
@@ -36,15 +36,6 @@ DoneT = TypeVar("DoneT")
 Task = Generator[Sequence[RequestT], Sequence[ResultT], DoneT]
 Run = Callable[[Sequence[RequestT]], Sequence[ResultT]]
 BatchSize = Callable[[RequestT], int]
-
-
-@dataclass(slots=True)
-class Counts:
-    """What went through: `requests` and `batches` by bucket, and how often a batch was `split` after an error."""
-
-    requests: dict[Hashable, int] = field(default_factory=dict)
-    batches: dict[Hashable, int] = field(default_factory=dict)
-    split: int = 0
 
 
 @dataclass(slots=True)
@@ -71,9 +62,6 @@ class Batcher(Generic[RequestT, ResultT]):
 
     A full batch goes first, the one that waited longest among several. A partial one goes only when no
     task is at work that might fill it: nothing waits for company that cannot come.
-
-    Attributes:
-        counts: grows.
     """
 
     def __init__(
@@ -96,7 +84,6 @@ class Batcher(Generic[RequestT, ResultT]):
         self._changed = threading.Condition()
         self._preparers = ThreadPoolExecutor(preparers, thread_name_prefix="prepare")
         self._runners = [threading.Thread(target=self._answer, name=f"batch-{n}", daemon=True) for n in range(runners)]
-        self.counts = Counts()
         for runner in self._runners:
             runner.start()
 
@@ -190,23 +177,16 @@ class Batcher(Generic[RequestT, ResultT]):
         elif failure:
             self._settle(batch[0], None, failure)
         else:
-            self._count(bucket, len(batch))
             for one, result in zip(batch, results, strict=True):
                 self._settle(one, result, None)
 
     def _halve(self, batch: list[_Queued[RequestT, ResultT]], bucket: Hashable, failure: Exception) -> None:
         half = len(batch) // 2
-        with self._changed:
-            self.counts.split += 1
-            if "out of memory" in str(failure).lower():
+        if "out of memory" in str(failure).lower():
+            with self._changed:
                 self._fits[bucket] = min(half, self._fits.get(bucket, half))
         self._run_batch(batch[:half])
         self._run_batch(batch[half:])
-
-    def _count(self, bucket: Hashable, n_requests: int) -> None:
-        with self._changed:
-            self.counts.requests[bucket] = self.counts.requests.get(bucket, 0) + n_requests
-            self.counts.batches[bucket] = self.counts.batches.get(bucket, 0) + 1
 
     def _settle(self, one: _Queued[RequestT, ResultT], result: ResultT | None, error: Exception | None) -> None:
         step = one.step

@@ -11,6 +11,9 @@ from typing import Literal
 
 from gpu.errors import DeviceMissing
 
+# Not measured: no GPU was at hand. A batch that does not fit is halved, and no larger one is tried (gpu/batching.py).
+CUDA_BATCH_SIZE = 16
+
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 
@@ -57,7 +60,8 @@ def pick_device(wanted: DeviceName = "auto", threads: int | None = None) -> Devi
             raise DeviceMissing("cuda", "no CUDA device is visible to CTranslate2")
         return cpu
     types = ctranslate2.get_supported_compute_types("cuda")
-    return Device("cuda", "float16" if "float16" in types else "int8_float16", threads)
+    compute_type = "float16" if "float16" in types else "int8_float16"
+    return Device("cuda", compute_type, threads, batch_size=CUDA_BATCH_SIZE, encoder_batch_size=CUDA_BATCH_SIZE)
 
 
 def wait_without_spinning() -> None:

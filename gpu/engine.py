@@ -159,6 +159,8 @@ class LocalEngine:
                         yield from self._land(done, flying)  # type: ignore[arg-type]
             finally:
                 ahead.cancel()
+                for waiting in flying:  # left early: what has not begun need not
+                    waiting.cancel()
 
     def _has_room(self, flying: Collection[_InFlight[ClaimT]]) -> bool:
         recordings = {id(one): one for one in flying}.values()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,23 +79,23 @@ def test_words_of_several_recordings_are_heard_together(sources: list[Asked]) ->
 def test_no_more_is_in_flight_than_allowed(sources: list[Asked]) -> None:
     """Half a second each: with one second allowed the third is started when another is finished."""
 
-    class Slow(Ears):
-        now = most = 0
-        counting = threading.Lock()
+    class Together(Ears):
+        begun = 0
+        counting = threading.Condition()
 
         def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
             with self.counting:
-                self.now += 1
-                self.most = max(self.most, self.now)
-            time.sleep(0.2)
-            with self.counting:
-                self.now -= 1
+                self.begun += 1
+                self.counting.notify_all()
+                self.counting.wait_for(lambda: self.begun >= 2, timeout=10)
             return super().words(audio, spent)
 
-    ears = Slow()
-    list(LocalEngine(ears, together_seconds=1.0).hear(sources, both))
+    flying, most = 0, 0
+    for event in LocalEngine(Together(), together_seconds=1.0).hear(sources, both):
+        flying += isinstance(event, Decoded) - isinstance(event, Finished)
+        most = max(most, flying)
 
-    assert ears.most == 2
+    assert most == 2
 
 
 def test_a_failing_diarizer_costs_no_words(sources: list[Asked]) -> None:

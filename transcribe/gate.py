@@ -21,7 +21,7 @@ MOST_TIMES = 2  # what is left of a loop
 LONGEST_LOOP = 12  # words
 LONGEST_WORD = 40  # letters
 
-# Sentences Whisper learned from subtitles and writes where nothing is said (a selection of those reported by
+# Sentences Whisper learned from subtitles and writes where nothing is said (of the kind reported by
 # Koenecke et al. 2024, "Careless Whisper", and Baranski et al. 2025, "Whisper hallucinations on non-speech").
 KNOWN_PHRASES = frozenset(
     {

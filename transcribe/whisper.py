@@ -51,12 +51,10 @@ class Plan:
     """How a window is decoded.
 
     full: the encoder sees 30 s, as it was trained, instead of the window and a little silence. Slower, steadier.
-    no_repeat_ngram: tokens that may not come twice in a row of this length; 0 allows everything.
     """
 
     full: bool = False
     beam_size: int = 1
-    no_repeat_ngram: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +80,6 @@ class Decode:
 
     encoded: the encoder's output for it. n_frames: of sound; the rest is padding.
     task: `transcribe`, or `translate` to English (whose words get no times).
-    prompt: tokens of the vocabulary the decoder is told to expect.
     """
 
     encoded: Output
@@ -90,11 +87,10 @@ class Decode:
     language: str
     plan: Plan
     task: str = "transcribe"
-    prompt: tuple[int, ...] = ()
 
     @property
     def bucket(self) -> Hashable:
-        return (self.task, len(self.encoded), self.plan, len(self.prompt))
+        return (self.task, len(self.encoded), self.plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +139,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """The answer to `Encode`. languages: of the whole, and of each stretch; empty for an English-only model."""
+    """The answer to `Encode`. language: of the whole; both guesses are empty for an English-only model."""
 
     output: Output
     language: Chances
@@ -206,10 +202,6 @@ class Whisper:
         padded[:, : found.shape[1]] = found
         return padded
 
-    def encode_prompt(self, text: str) -> tuple[int, ...]:
-        """Tokens of a text the decoder is told to expect."""
-        return tuple(self._tokens.encode(" " + text.strip(), add_special_tokens=False).ids) if text.strip() else ()
-
     def answer(self, requests: Sequence[WhisperRequest]) -> Sequence[WhisperResult]:
         """Answers to requests of one bucket, in order."""
         if isinstance(requests[0], Encode):
@@ -220,12 +212,11 @@ class Whisper:
         """The decoder alone: encoder outputs as one batch, and CTranslate2's results."""
         first = requests[0]
         batch = _batch([request.encoded for request in requests])
-        prompts = [self._prompt(request) for request in requests]
+        prompts = [list(self._tokenizer(request).sot_sequence) for request in requests]
         found = self._model.generate(
             batch,
             prompts,
             beam_size=first.plan.beam_size,
-            no_repeat_ngram_size=first.plan.no_repeat_ngram,
             max_length=min(MAX_TOKENS, len(prompts[0]) + _room(first)),
             return_scores=True,
             return_no_speech_prob=True,
@@ -241,7 +232,7 @@ class Whisper:
         whole: list[Chances] = [{} for _ in requests]
         stretches: list[tuple[Chances, ...]] = [() for _ in requests]
         if self.is_multilingual:
-            whole = self._languages([encoded])
+            whole = self._languages(encoded)
             stretches = self._stretches(outputs, requests)
         seconds = (time.perf_counter() - started) / len(requests)
         return [
@@ -261,19 +252,16 @@ class Whisper:
         for length, some in by_length.items():
             for part in (some[at : at + STRETCHES_AT_ONCE] for at in range(0, len(some), STRETCHES_AT_ONCE)):
                 cut = _batch([outputs[place, start // 2 : (start + length) // 2] for place, _, start in part])
-                for (place, number, _), chances in zip(part, self._languages([cut]), strict=True):
+                for (place, number, _), chances in zip(part, self._languages(cut), strict=True):
                     found[place, number] = chances
         return [
             tuple(found[place, number] for number in range(len(request.stretches)))
             for place, request in enumerate(requests)
         ]
 
-    def _languages(self, batches: Sequence[Any]) -> list[Chances]:
-        return [
-            {token[2:-2]: chance for token, chance in ranked[:8]}
-            for batch in batches
-            for ranked in self._model.detect_language(batch)
-        ]
+    def _languages(self, batch: Any) -> list[Chances]:
+        ranked = self._model.detect_language(batch)
+        return [{token[2:-2]: chance for token, chance in one[:8]} for one in ranked]
 
     def _decode(self, requests: Sequence[Decode]) -> list[WhisperResult]:
         started = time.perf_counter()
@@ -325,11 +313,6 @@ class Whisper:
         if key not in self._tokenizers:
             self._tokenizers[key] = Tokenizer(self._tokens, self.is_multilingual, task, language)
         return self._tokenizers[key]
-
-    def _prompt(self, request: Decode) -> list[int]:
-        tokenizer = self._tokenizer(request)
-        before = [tokenizer.sot_prev, *request.prompt] if request.prompt else []
-        return [*before, *tokenizer.sot_sequence]
 
     @cached_property
     def _end(self) -> int:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from transcribe.spans import Span
 
-MAX_WINDOW_MS = 30_000  # the encoder was trained on 30 s windows (openai/whisper, whisper/audio.py)
-
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
@@ -42,7 +40,7 @@ def build_windows(
     """Join neighbouring speech spans of one language; every span is in exactly one window, in order.
 
     Args:
-        speech: sorted, apart, each at most `MAX_WINDOW_MS` long.
+        speech: sorted, apart, each short enough for a window.
         languages: as many as `speech`.
         silent: digital silence, sorted; no window reaches across any of it.
     """
