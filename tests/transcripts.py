@@ -145,7 +145,13 @@ def words_in_order(
     """Words sorted by start; they may overlap, and last no time at all."""
     starts = sorted(draw(st.lists(st.integers(0, 20_000), min_size=min_size, max_size=max_size)))
     return [
-        Word(start, start + draw(st.integers(0, 1500)), draw(texts), draw(st.floats(0, 1, width=16)))
+        Word(
+            start,
+            start + draw(st.integers(0, 1500)),
+            draw(texts),
+            draw(st.floats(0, 1, width=16)),
+            draw(st.sampled_from([(), ("primed",)])),
+        )
         for start in starts
     ]
 

@@ -41,6 +41,7 @@ class Word:
     end_ms: int
     text: str
     confidence: float  # 0..1, the decoder's own probability
+    flags: tuple[str, ...] = ()
 
     @property
     def span(self) -> Span:
@@ -323,13 +324,20 @@ def _segment_json(segment: Segment) -> dict[str, Any]:
         "language": segment.language,
         "confidence": segment.confidence,
         "flags": list(segment.flags),
-        "words": [
-            {"start_ms": w.start_ms, "end_ms": w.end_ms, "text": w.text, "confidence": w.confidence}
-            for w in segment.words
-        ],
+        "words": [_word_json(word) for word in segment.words],
         "translation": segment.translation,
         "channel": segment.channel,
     }
+
+
+def _word_json(word: Word) -> dict[str, Any]:
+    """`flags` only where there are any: most words have none, and there are millions."""
+    data = {"start_ms": word.start_ms, "end_ms": word.end_ms, "text": word.text, "confidence": word.confidence}
+    return {**data, "flags": list(word.flags)} if word.flags else data
+
+
+def _word(data: Mapping[str, Any]) -> Word:
+    return Word(data["start_ms"], data["end_ms"], data["text"], data["confidence"], tuple(data.get("flags", ())))
 
 
 def _segment(data: Mapping[str, Any]) -> Segment:
@@ -339,7 +347,7 @@ def _segment(data: Mapping[str, Any]) -> Segment:
         data["text"],
         data["language"],
         data["confidence"],
-        tuple(Word(w["start_ms"], w["end_ms"], w["text"], w["confidence"]) for w in data["words"]),
+        tuple(_word(word) for word in data["words"]),
         data["speaker"],
         tuple(data["flags"]),
         data["translation"],
