@@ -217,7 +217,7 @@ class Whisper:
             batch,
             prompts,
             beam_size=first.plan.beam_size,
-            max_length=min(MAX_TOKENS, len(prompts[0]) + _room(first)),
+            max_length=2 * _room(first),  # CTranslate2 writes at most half of it
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed,
@@ -345,7 +345,8 @@ def _batch(arrays: Sequence[NDArray[Any]]) -> Any:
 
 def _room(request: Decode) -> int:
     """The most tokens a window of this padded length gets."""
-    return SPARE_TOKENS + TOKENS_PER_SECOND * 2 * len(request.encoded) // FRAMES_PER_SECOND
+    wanted = SPARE_TOKENS + TOKENS_PER_SECOND * 2 * len(request.encoded) // FRAMES_PER_SECOND
+    return min(wanted, MAX_TOKENS // 2)
 
 
 def _text_tokens(tokens: Sequence[int], end: int) -> list[int]:
