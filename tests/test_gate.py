@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from transcribe.gate import (
     GateOptions,
     Retry,
     compression_ratio,
+    doubts,
     findings,
     judge,
     longest_loop,
@@ -107,8 +110,41 @@ def test_a_loop_is_shortened_and_what_is_around_it_stays() -> None:
     ordinary = decoded(SENTENCE)
     both = Decoded((*looping.phrases, *ordinary.phrases), -0.3, 0.0, False)
 
-    first, second = shorten_loops(both).phrases
+    first, second = shorten_loops(both, [True, True]).phrases
     assert first.text == "wait drop the gun drop the gun now"
     assert [word.text.strip() for word in first.words] == first.text.split()
     assert second == ordinary.phrases[0]
-    assert shorten_loops(decoded("y" * 90)).phrases == ()
+    assert shorten_loops(both, [False, True]) == both
+    assert shorten_loops(decoded("y" * 90), [True]).words == []
+
+
+def test_a_sentence_that_only_repeats_is_left_once() -> None:
+    """Across phrases as the decoder cuts them; nobody says a sentence five times in no time."""
+    once = decoded("Sunday is the best part of the week.").phrases[0]
+    again = replace(once, words=tuple(TimedWord(2.0, 2.0, word.text, 0.9) for word in once.words))
+    looping = Decoded((once, again, again, again), -0.3, 0.0, False)
+
+    doubted = doubts(looping, window((0, 3_000)), frozenset(), OPTIONS)
+    assert doubted[0] == frozenset()
+    assert all(Finding.LOOP in some for some in doubted[1:])
+    shortened = shorten_loops(looping, [bool(some) for some in doubted])
+    assert [len(phrase.words) for phrase in shortened.phrases] == [8, 0, 0, 0]
+
+
+def test_doubt_is_a_phrases_own() -> None:
+    """One sentence nobody should believe leaves its neighbours alone; a finding without a phrase falls on all."""
+    sure = decoded(SENTENCE).phrases[0]
+    mumbled = replace(sure, words=tuple(replace(word, probability=0.45) for word in sure.words))
+    both = Decoded((sure, mumbled), -0.6, 0.0, False)
+
+    assert doubts(both, SHORT, frozenset(), OPTIONS) == [frozenset(), frozenset({Finding.UNLIKELY})]
+    assert doubts(decoded(SENTENCE), SHORT, frozenset({Finding.PHRASE}), OPTIONS) == [frozenset({Finding.PHRASE})]
+    assert doubts(decoded(SENTENCE), SHORT, frozenset({Finding.SPARSE}), OPTIONS) == [frozenset()]
+
+
+def test_a_shout_is_no_loop() -> None:
+    """The same words again and again, in a time in which they can be said, are believed."""
+    shouted = decoded("Drop the gun! Drop the gun! Drop the gun! Drop the gun!")
+
+    assert findings(shouted, SHORT, OPTIONS) == {Finding.LOOP}  # heard again, with care
+    assert doubts(shouted, SHORT, frozenset({Finding.LOOP}), OPTIONS) == [frozenset()]

@@ -92,9 +92,10 @@ def test_what_stays_suspicious_is_kept_and_marked() -> None:
     window = Window(Span(0, 3_000), "en", (Span(0, 3_000),))
     decoded = Decoded((Phrase(0.0, 1.0, "Hands up.", (TimedWord(0.1, 0.9, " Hands up.", 0.3),)),), -1.4, 0.9, False)
 
-    (believed,) = segments_of(HeardWindow(window, decoded), ())
-    (doubtful,) = segments_of(HeardWindow(window, decoded, frozenset({Finding.UNLIKELY})), ())
-    nobody = segments_of(HeardWindow(window, decoded, frozenset({Finding.UNLIKELY, Finding.NOBODY})), ())
+    unlikely = frozenset({Finding.UNLIKELY})
+    (believed,) = segments_of(HeardWindow(window, decoded, frozenset(), (frozenset(),)), ())
+    (doubtful,) = segments_of(HeardWindow(window, decoded, unlikely, (unlikely,)), ())
+    nobody = segments_of(HeardWindow(window, decoded, unlikely | {Finding.NOBODY}, (unlikely,)), ())
 
     assert (believed.flags, doubtful.flags, nobody) == ((), ("doubtful",), [])
 

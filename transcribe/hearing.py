@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -19,11 +19,13 @@ from transcribe.coverage import cover
 from transcribe.gate import (
     CAREFUL,
     LOST,
+    UNHEARD,
     Accept,
     Doubtful,
     Finding,
     GateOptions,
     Retry,
+    doubts,
     findings,
     judge,
     runs_away,
@@ -31,6 +33,7 @@ from transcribe.gate import (
 )
 from transcribe.languages import LanguageGuess, is_one_language, settle_languages
 from transcribe.media import Audio, dominant_channel
+from transcribe.open_speech import OpenSpeech, open_speech
 from transcribe.spans import Span
 from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech
 from transcribe.transcript import ModelUse, Segment, WordsArtifact
@@ -56,6 +59,7 @@ from transcribe.words import place_words
 FRAME_MS = 1_000 // FRAMES_PER_SECOND
 # Of one recording at a time: 30 s take 1 MB of features, and 3 MB (base) to 8 MB (large) as the encoder gives them.
 WINDOWS_AT_ONCE = 16
+RECOVERED = "recovered"  # stretches of speech an answer had left open, and another filled
 
 _Outputs = dict[Span, Output]
 Hearing = Generator[Sequence[WhisperRequest], Sequence[WhisperResult], WordsArtifact]
@@ -108,11 +112,21 @@ class StageSeconds:
 
 @dataclass(frozen=True, slots=True)
 class HeardWindow:
-    """A window and what is believed to be said in it. `found`: what stays suspicious; then it is doubtful."""
+    """A window and what is believed to be said in it.
+
+    found: what stays suspicious about the whole. doubts: the same for each phrase; one with any is doubtful.
+    """
 
     window: Window
     decoded: Decoded
     found: frozenset[Finding] = frozenset()
+    doubts: tuple[frozenset[Finding], ...] = ()
+
+    def without(self, places: Collection[int]) -> HeardWindow:
+        """The same with some phrases left out."""
+        stays = [place for place in range(len(self.decoded.phrases)) if place not in places]
+        decoded = replace(self.decoded, phrases=tuple(self.decoded.phrases[place] for place in stays))
+        return replace(self, decoded=decoded, doubts=tuple(self.doubts[place] for place in stays))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,7 @@ class WordsHearing:
         Args:
             spent: gets the seconds of `speech`, `transcribe` and `align`; of work shared with other
                 recordings, this one's share.
-            caught: counts what the gate found, per window and attempt.
+            caught: counts what the gate found, per window and attempt, and stretches recovered (`RECOVERED`).
         """
         started = time.perf_counter()
         silent = detect_digital_silence(audio.waveform)
@@ -156,6 +170,7 @@ class WordsHearing:
             parts = [span for window in some for span in window.speech]
             windows = build_windows(parts, languages, silent, self._options.windows)
             heard = yield from self._decode(audio.waveform, windows, encoded, spent, caught)
+            heard = yield from self._hear_open_speech(audio.waveform, heard, encoded, known, spent, caught)
             translations = yield from self._translate(audio.waveform, heard, encoded, spent)
             for one, translation in zip(heard, translations, strict=True):
                 segments += segments_of(one, translation)
@@ -197,7 +212,19 @@ class WordsHearing:
                 guesses.update(dict.fromkeys(window.speech, one.language))
             else:
                 unsure += window.speech
-        for some in _slices(unsure, WINDOWS_AT_ONCE):
+        guesses.update((yield from self._guess_languages(waveform, unsure, spent)))
+        spans = [span for window in windows for span in window.speech]
+        n_known = len(known)
+        known += [LanguageGuess(guesses[span], span.duration_ms) for span in spans]
+        outputs = {window.span: one.output for window, one in zip(windows, encoded, strict=True)}
+        return settle_languages(known)[n_known:], outputs
+
+    def _guess_languages(
+        self, waveform: Waveform, spans: Sequence[Span], spent: StageSeconds
+    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], dict[Span, Chances]]:
+        """The languages each span may be in, heard alone."""
+        guesses: dict[Span, Chances] = {}
+        for some in _slices(spans, WINDOWS_AT_ONCE):
             answers = yield [
                 Encode(self._recogniser.features(_cut(waveform, span), padded_frames(span.duration_ms, 0)))
                 for span in some
@@ -206,11 +233,7 @@ class WordsHearing:
                 assert isinstance(answer, Encoded)
                 guesses[span] = answer.language
                 spent.add("transcribe", answer.seconds)
-        spans = [span for window in windows for span in window.speech]
-        n_known = len(known)
-        known += [LanguageGuess(guesses[span], span.duration_ms) for span in spans]
-        outputs = {window.span: one.output for window, one in zip(windows, encoded, strict=True)}
-        return settle_languages(known)[n_known:], outputs
+        return guesses
 
     def _encode(
         self, waveform: Waveform, windows: Sequence[Window], spent: StageSeconds, full: bool = False
@@ -256,13 +279,77 @@ class WordsHearing:
                 heard = HeardWindow(attempt.window, answer, found)
                 match judge(found, attempt.tried, attempt.window):
                     case Accept() | Doubtful():
-                        settled.append(min((*attempt.answers, heard), key=_suspicion))
+                        best = min((*attempt.answers, heard), key=_suspicion)
+                        settled.append(
+                            replace(
+                                best, doubts=tuple(doubts(best.decoded, best.window, best.found, self._options.gate))
+                            )
+                        )
                     case Retry(plan, split):
                         parts = split_window(attempt.window) if split else [attempt.window]
                         kept = () if split else (*attempt.answers, heard)
                         again += [_Attempt(part, (*attempt.tried, plan), kept) for part in parts]
             attempts = again
         return sorted(settled, key=lambda heard: heard.window.span)
+
+    def _hear_open_speech(
+        self,
+        waveform: Waveform,
+        heard: Sequence[HeardWindow],
+        outputs: _Outputs,
+        known: Sequence[LanguageGuess],
+        spent: StageSeconds,
+        caught: Counter[str],
+    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[HeardWindow]]:
+        """Speech the answers leave open, heard for itself: what is believed then is added, or replaces what was not.
+
+        Words that are doubted are heard again only where they may be in another language: in the same one, a second
+        answer is as bad as the first.
+
+        Args:
+            outputs: gets the encodings of what is added.
+        """
+        options = self._options.gate
+        left_open = [
+            (number, one)
+            for number, whole in enumerate(heard)
+            for one in open_speech(
+                whole.decoded, whole.window, [bool(some) for some in whole.doubts], options.missed_ms
+            )
+        ]
+        spans = [one.window.span for _, one in left_open]
+        guesses = yield from self._guess_languages(waveform, spans if self._recogniser.is_multilingual else [], spent)
+        again: list[tuple[int, OpenSpeech, Window]] = []
+        for number, one in left_open:
+            language = one.window.language
+            if guess := guesses.get(one.window.span):
+                language = settle_languages([*known, LanguageGuess(guess, one.window.span.duration_ms)])[-1]
+            if not one.phrases or language != one.window.language:
+                again.append((number, one, replace(one.window, language=language)))
+
+        replaced: dict[int, set[int]] = {}
+        added: list[HeardWindow] = []
+        for some in _slices(again, WINDOWS_AT_ONCE):
+            windows = [window for _, _, window in some]
+            encoded = yield from self._encode(waveform, windows, spent, full=True)
+            answers = yield [
+                Decode(one.output, _frames(window.span), window.language, CAREFUL)
+                for window, one in zip(windows, encoded, strict=True)
+            ]
+            made = [one.output for one in encoded]
+            for (number, one, window), output, answer in zip(some, made, answers, strict=True):
+                assert isinstance(answer, Decoded)
+                spent.add("transcribe", answer.seconds)
+                spent.add("align", answer.align_seconds)
+                found = findings(answer, window, options)
+                new = HeardWindow(window, answer, found, tuple(doubts(answer, window, found, options)))
+                if answer.words and not found and not any(new.doubts):
+                    caught[RECOVERED] += 1
+                    replaced.setdefault(number, set()).update(one.phrases)
+                    added.append(new)
+                    outputs[window.span] = output
+        kept = [whole.without(replaced.get(number, set())) for number, whole in enumerate(heard)]
+        return sorted([*kept, *added], key=lambda one: one.window.span)
 
     def _translate(
         self, waveform: Waveform, heard: Sequence[HeardWindow], outputs: _Outputs, spent: StageSeconds
@@ -312,15 +399,15 @@ class WordsHearing:
 
 def segments_of(heard: HeardWindow, translation: Sequence[Phrase]) -> list[Segment]:
     """What one window adds to the transcript: a segment per phrase, its words inside the window's speech."""
-    decoded = shorten_loops(heard.decoded) if heard.found & LOST else heard.decoded
     window = heard.window
-    if Finding.NOBODY in heard.found:  # Whisper's own rule: neither the words nor a voice are likely
+    if heard.found & UNHEARD:
         return []
+    decoded = shorten_loops(heard.decoded, [bool(some & LOST) for some in heard.doubts])
     placed = place_words(decoded.words, window)
     segments: list[Segment] = []
-    for phrase in decoded.phrases:
+    for phrase, doubted in zip(decoded.phrases, heard.doubts, strict=True):
         words, placed = placed[: len(phrase.words)], placed[len(phrase.words) :]
-        if not words:
+        if not words or doubted & UNHEARD:
             continue
         segments.append(
             Segment(
@@ -330,7 +417,7 @@ def segments_of(heard: HeardWindow, translation: Sequence[Phrase]) -> list[Segme
                 window.language,
                 round(math.exp(decoded.avg_logprob), 4),
                 tuple(words),
-                flags=("doubtful",) if heard.found else (),
+                flags=("doubtful",) if doubted else (),
                 translation=_translated(phrase, translation),
             )
         )
