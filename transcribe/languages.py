@@ -10,6 +10,7 @@ from transcribe.spans import Span
 LEAST_DETECTABLE_MS = 1_000  # language detection on less speech is a coin toss
 CLEAR_LANGUAGE = 0.7  # share of the probability among the languages spoken
 SURE_LANGUAGE = 0.9  # noisy English passes for Welsh at 0.8 (dev patrol d07), real second languages reach 0.95
+ONE_LANGUAGE = 0.95  # of a whole window: dev windows in two languages reach 0.92, most in one 0.97
 SURE_SPEECH_MS = 2_500  # so much sure speech makes a language one that is spoken in the recording
 
 
@@ -24,15 +25,14 @@ class LanguageGuess:
 def is_one_language(whole: Mapping[str, float], stretches: Iterable[tuple[Mapping[str, float], Span]]) -> bool:
     """Whether a window is in one sure language, and no stretch of speech in it is surely in another.
 
-    Measured on dev `patrol`: windows in one language reach 0.87 to 1.0, windows in two 0.52 to 0.81; a stretch
-    guessed from its part of the window's encoding is mostly unsure, and right where it is sure.
+    A stretch guessed from its part of the window's encoding is mostly unsure, and right where it is sure (dev).
 
     Args:
         whole: probabilities of the window as a whole.
         stretches: those of each stretch, and where it is.
     """
     main = max(whole, key=lambda language: (whole[language], language))
-    return whole[main] >= SURE_LANGUAGE and not any(
+    return whole[main] >= ONE_LANGUAGE and not any(
         chance >= SURE_LANGUAGE and language != main and span.duration_ms >= LEAST_DETECTABLE_MS
         for chances, span in stretches
         for language, chance in chances.items()
