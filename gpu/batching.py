@@ -19,6 +19,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 PATIENCE = 16  # batches run while a request waits; then its bucket goes first, full or not
+# Batches after which twice the size is tried again in a bucket that did not fit: what filled the memory (the diarizer,
+# another process) may be gone, and a try that fails costs about one batch.
+CAUTION = 256
+# "CUDA failed with error out of memory" (CTranslate2), "CUDA out of memory. …" (torch), and
+# "cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED" (CTranslate2).
+OUT_OF_MEMORY = ("out of memory", "alloc_failed")
 
 
 class Request(Protocol):
@@ -71,13 +77,13 @@ class Batcher(Generic[RequestT, ResultT]):
         Args:
             run: answers requests of one bucket, in order; called from `runners` threads at once. When it
                 raises, the batch is halved until one request is left, whose task gets the error. A batch that
-                did not fit in memory is not tried again at that size in its bucket.
+                did not fit in memory is not tried again at that size in its bucket for `CAUTION` batches.
             batch_size: the most requests in one batch of the bucket of this one.
             preparers: threads that advance the tasks.
         """
         self._run, self._batch_size = run, batch_size
         self._queues: dict[Hashable, deque[_Queued[RequestT, ResultT]]] = {}
-        self._fits: dict[Hashable, int] = {}
+        self._fits: dict[Hashable, tuple[int, int]] = {}  # a size, and how many batches had run
         self._advancing = 0
         self._n_batches = 0
         self._closed = False
@@ -163,7 +169,10 @@ class Batcher(Generic[RequestT, ResultT]):
 
     def _size(self, request: RequestT) -> int:
         most = self._batch_size(request)
-        return max(1, min(most, self._fits.get(request.bucket, most)))
+        if request.bucket in self._fits:
+            fits, since = self._fits[request.bucket]
+            most = min(most, fits << (self._n_batches - since) // CAUTION)
+        return max(1, most)
 
     def _run_batch(self, batch: list[_Queued[RequestT, ResultT]]) -> None:
         bucket = batch[0].request.bucket
@@ -182,9 +191,10 @@ class Batcher(Generic[RequestT, ResultT]):
 
     def _halve(self, batch: list[_Queued[RequestT, ResultT]], bucket: Hashable, failure: Exception) -> None:
         half = len(batch) // 2
-        if "out of memory" in str(failure).lower():
+        if _ran_out_of_memory(failure):
             with self._changed:
-                self._fits[bucket] = min(half, self._fits.get(bucket, half))
+                fits, _since = self._fits.get(bucket, (half, 0))
+                self._fits[bucket] = (min(half, fits), self._n_batches)
         self._run_batch(batch[:half])
         self._run_batch(batch[half:])
 
@@ -198,3 +208,8 @@ class Batcher(Generic[RequestT, ResultT]):
             self._advancing += complete
         if complete:
             self._preparers.submit(self._resume, step)
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    """Of the device, or of this process (`std::bad_alloc` comes as MemoryError)."""
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in OUT_OF_MEMORY)

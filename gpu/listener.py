@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gpu.batching import Batcher
-from gpu.devices import Device
+from gpu.batch_size import WhisperSize, cpu_batch_size, gpu_batch_size
+from gpu.batching import Batcher, BatchSize
+from gpu.devices import Device, free_gpu_memory
 from gpu.errors import ModelMissing
 from gpu.models import Model, ModelPlaces, resolve
 from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.hearing import StageSeconds, WordsHearing, WordsOptions
 from transcribe.media import Audio
 from transcribe.transcript import ModelUse, TurnsArtifact, WordsArtifact, canonical_json
-from transcribe.whisper import Decode, Encode, Whisper, WhisperRequest, WhisperResult, translates
+from transcribe.whisper import Decode, Whisper, WhisperRequest, WhisperResult, translates
 
 # Raised when the code of a stage changes what it writes down; every recording is then heard again.
 WORDS_REVISION = 3
@@ -140,7 +141,7 @@ class Listener:
                 (self._models.segmentation.weights, use(self._models.segmentation)),
                 (self._models.speaker.weights, use(self._models.speaker)),
                 self._options.diarization,
-                self._device.name,
+                self._device.torch_name,
                 self._device.threads,
             )
         started = time.perf_counter()
@@ -170,27 +171,45 @@ class Listener:
             translator = self._load_whisper(self._models.translator, asdict(options.decoding))
 
         def answer(requests: Sequence[WhisperRequest]) -> Sequence[WhisperResult]:
-            one = requests[0]
-            translates = one.task == "translate" if isinstance(one, Decode) else one.by_translator
-            model = translator if translates else recogniser
+            model = translator if _translates(requests[0]) else recogniser
             assert model is not None  # nobody asks for a translation without one
             return model.answer(requests)
-
-        def batch_size(request: WhisperRequest) -> int:
-            return device.encoder_batch_size if isinstance(request, Encode) else device.batch_size
 
         voice_activity = use(self._models.voice_activity, {**asdict(options.speech), **asdict(options.windows)})
         return (
             WordsHearing(recogniser, translator, voice_activity, options),
-            Batcher(answer, batch_size, device.runners),
+            Batcher(answer, self.batch_size(), device.runners * len(device.indices)),
         )
+
+    def batch_size(self) -> BatchSize[WhisperRequest]:
+        """How many windows may share a batch; on GPUs by the memory that is free now, so: with the models loaded."""
+        if self._device.name == "cpu":
+            return cpu_batch_size
+        compute_type, free_bytes = self._device.compute_type, free_gpu_memory(self._device)
+        size = WhisperSize.read(self._models.asr.weights)
+        translator_size = WhisperSize.read(self._models.translator.weights) if self._models.translator else size
+
+        def most(request: WhisperRequest) -> int:
+            return gpu_batch_size(request, translator_size if _translates(request) else size, compute_type, free_bytes)
+
+        return most
 
     def _load_whisper(self, model: Model, options: dict[str, Any]) -> Whisper:
         device = self._device
         provenance = {**options, "compute_type": device.compute_type, "device": device.name}
         return Whisper(
-            model.path, use(model, provenance), device.name, device.compute_type, device.threads, device.runners
+            model.path,
+            use(model, provenance),
+            device.name,
+            device.compute_type,
+            device.threads,
+            device.runners,
+            device.indices,
         )
+
+
+def _translates(request: WhisperRequest) -> bool:
+    return request.task == "translate" if isinstance(request, Decode) else request.by_translator
 
 
 def use(model: Model, options: dict[str, Any] | None = None) -> ModelUse:

@@ -29,17 +29,20 @@ class Ask:
         return self.size
 
 
+CUDA_FULL = RuntimeError("CUDA failed with error out of memory")
+
+
 class Doubler:
     """Answers, and remembers its batches. Numbers in `poison` break every batch they are in."""
 
-    def __init__(self, poison: frozenset[int] = frozenset(), fits: int = 1 << 30) -> None:
-        self.poison, self.fits = poison, fits
+    def __init__(self, poison: frozenset[int] = frozenset(), fits: int = 1 << 30, full: Exception = CUDA_FULL) -> None:
+        self.poison, self.fits, self.full = poison, fits, full
         self.batches: list[tuple[Ask, ...]] = []
 
     def run(self, asked: Sequence[Ask]) -> Sequence[int]:
         self.batches.append(tuple(asked))
         if len(asked) > self.fits:
-            raise RuntimeError("CUDA failed with error out of memory")
+            raise self.full
         if bad := [one.number for one in asked if one.number in self.poison]:
             raise ValueError(f"cannot double {bad[0]}")
         return [2 * one.number for one in asked]
@@ -130,9 +133,18 @@ def test_a_task_that_fails_by_itself_costs_nobody_else() -> None:
             failed.result(WAIT)
 
 
-def test_a_batch_that_does_not_fit_in_memory_is_halved_and_not_tried_again() -> None:
+@pytest.mark.parametrize(
+    "full",
+    [
+        CUDA_FULL,
+        RuntimeError("cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        MemoryError("std::bad_alloc"),
+    ],
+)
+def test_a_batch_that_does_not_fit_in_memory_is_halved_and_not_tried_again(full: Exception) -> None:
     """Everything is answered, and later batches of the bucket are as large as what fitted."""
-    doubler = Doubler(fits=2)
+    doubler = Doubler(fits=2, full=full)
     with batcher(doubler, most=8) as together:
         assert together.submit(double([Ask(n) for n in range(8)], [Ask(n) for n in range(8)])).result(WAIT) == [
             *range(0, 16, 2),
@@ -143,6 +155,21 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved_and_not_tried_again() -> 
     assert sizes[0] == 8
     assert max(sizes[sizes.index(2) :]) <= 4  # the other half was cut before the limit was known
     assert sizes[-4:] == [2, 2, 2, 2]
+
+
+def test_a_larger_batch_is_tried_again_much_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that somebody else filled for a moment does not slow a long run down for ever."""
+    monkeypatch.setattr("gpu.batching.CAUTION", 4)
+    doubler = Doubler(fits=2)
+    with batcher(doubler, most=8) as together:
+        together.submit(double([Ask(n) for n in range(8)])).result(WAIT)
+        doubler.fits = 8
+        answers = together.submit(double(*[[Ask(n) for n in range(8)] for _ in range(8)])).result(WAIT)
+
+    assert answers == [*range(0, 16, 2)] * 8
+    sizes = [len(batch) for batch in doubler.batches]
+    assert sizes[-1] == 8
+    assert sizes.index(8, 1) - sizes.index(2) > 2
 
 
 def test_a_rare_bucket_does_not_wait_for_ever() -> None:

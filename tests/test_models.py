@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpu.devices import pick_device
-from gpu.errors import CacheUnusable, DeviceMissing, ModelDamaged, ModelMissing
+from gpu.errors import CacheUnusable, ModelDamaged, ModelMissing
 from gpu.listener import HearingModels, HearingOptions
 from gpu.models import KNOWN, WHISPER_BASE_SHA256, ModelPlaces, resolve, sha256_of
 from transcribe.diarization import DiarizationOptions
@@ -99,15 +99,3 @@ def test_a_fingerprint_changes_with_what_its_stage_reads_and_nothing_else(model_
     assert (turns["words"], words["turns"]) == (plain["words"], plain["turns"])
     assert turns["turns"] != plain["turns"]
     assert words["words"] != plain["words"]
-
-
-def test_cuda_is_refused_with_a_reason_where_there_is_none() -> None:
-    """`auto` falls back to the CPU; `cuda` says why it cannot."""
-    import ctranslate2
-
-    if ctranslate2.get_cuda_device_count():
-        assert pick_device("cuda").name == pick_device("auto").name == "cuda"
-        return
-    assert pick_device("auto").compute_type == "int8"
-    with pytest.raises(DeviceMissing, match="--device cpu"):
-        pick_device("cuda")

@@ -162,12 +162,14 @@ class Whisper:
         compute_type: str = "int8",
         threads: int = 0,
         runners: int = 1,
+        devices: Sequence[int] = (0,),
     ) -> None:
         """Load the CTranslate2 model in `directory`.
 
         Args:
             threads: for each batch, on the CPU.
             runners: batches that may run at once on one device.
+            devices: indices of the GPUs that hold the model each; whichever is free takes the next batch.
 
         Raises:
             ModelUnusable: the folder does not hold a Whisper model this build can run.
@@ -180,6 +182,7 @@ class Whisper:
             self._model = ctranslate2.models.Whisper(
                 str(directory),
                 device=device,
+                device_index=list(devices),
                 compute_type=compute_type,
                 intra_threads=threads,
                 inter_threads=runners,

@@ -47,7 +47,7 @@ def _check(options: Globals) -> None:
     device = None
     try:
         device = pick_device(settings.device, settings.threads)
-        check("device", True, f"{device.name}, {device.compute_type}, {device.threads} threads")
+        check("device", True, str(device))
     except GpuError as error:
         check("device", False, str(error))
     if device:
