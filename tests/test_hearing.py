@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from benchmarks.long_alone import status_bytes
 from gpu.devices import pick_device
 from gpu.listener import HearingModels, HearingOptions, Listener
 from gpu.models import ModelPlaces
@@ -15,8 +20,8 @@ from transcribe.errors import ModelUnusable
 from transcribe.gate import Finding
 from transcribe.hearing import HeardWindow, StageSeconds, segments_of
 from transcribe.media import Audio, decode
-from transcribe.spans import Span
-from transcribe.speech import SpeechOptions, detect_digital_silence, detect_speech
+from transcribe.spans import Span, merge
+from transcribe.speech import SpeechOptions, detect_digital_silence, detect_speech, let_go
 from transcribe.transcript import ModelUse, State, WordsArtifact
 from transcribe.whisper import Decoded, Phrase, TimedWord, Whisper, padded_frames
 from transcribe.windows import Window
@@ -125,6 +130,68 @@ def test_silence_and_noise_are_not_the_same() -> None:
     assert detect_digital_silence(noise) == []
     assert detect_digital_silence(np.zeros(32_000, np.float32)) == [Span(0, 2_000)]
     assert detect_speech(np.zeros(0, np.float32), SpeechOptions(), []) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 3_000), st.booleans()), max_size=8))
+def test_every_silence_of_a_second_is_found_to_the_frame(parts: list[tuple[int, bool]]) -> None:
+    """Sound and silence strung together in any order; short ones are none, neighbours are one."""
+    made = [np.full(ms * 16, 0.5 if loud else 0.0, np.float32) for ms, loud in parts]
+    waveform = np.concatenate([np.zeros(0, np.float32), *made])
+    frames = [not waveform[at : at + 320].any() for at in range(0, len(waveform) // 320 * 320, 320)]
+    expected = merge(Span(20 * n, 20 * n + 20) for n, silent in enumerate(frames) if silent)
+    if expected and expected[-1].end_ms == 20 * len(frames):
+        expected[-1] = Span(expected[-1].start_ms, len(waveform) // 16)
+
+    assert detect_digital_silence(waveform) == [span for span in expected if span.duration_ms >= 1_000]
+
+
+def test_how_long_nothing_was_recorded_does_not_change_what_is_heard_after(recordings: list[Audio]) -> None:
+    """Speech after one minute of digital silence and after three is found at the same places."""
+    before, after = recordings[0].waveform[: 20_000 * 16], recordings[2].waveform[: 40_000 * 16]
+    found = []
+    for minutes in (1, 3):
+        silence = np.zeros(minutes * 60_000 * 16, np.float32)
+        waveform = np.concatenate([before, silence, after])
+        speech = detect_speech(waveform, SpeechOptions(), detect_digital_silence(waveform))
+        start_ms = (len(before) + len(silence)) // 16
+        early = [span for span in speech if span.start_ms < start_ms]
+        late = [Span(s.start_ms - start_ms, s.end_ms - start_ms) for s in speech if s.start_ms >= start_ms]
+        found.append((early, late))
+
+    assert found[0] == found[1]
+    assert found[0][0]
+    assert found[0][1]
+
+
+def test_long_digital_silence_is_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four hours with a word in them cost the detector little more than the word."""
+    heard: list[int] = []
+    monkeypatch.setattr("faster_whisper.vad.get_speech_timestamps", lambda block, _vad: heard.append(len(block)) or [])
+    hours, second = 4, 16_000
+    waveform = np.zeros(hours * 3_600 * second, np.float32)
+    waveform[3_600 * second : 3_601 * second] = 0.1
+
+    assert detect_speech(waveform, SpeechOptions(), detect_digital_silence(waveform)) == []
+    assert sum(heard) <= 4 * second
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/status tells what counts as a process's memory")
+def test_what_was_read_of_a_mapped_waveform_is_let_go(tmp_path: Path) -> None:
+    """It no longer counts as this process's memory, and reads the same afterwards."""
+    samples = np.random.default_rng(5).random(16 << 20, np.float32)
+    samples.tofile(tmp_path / "waveform")
+    mapped = np.memmap(tmp_path / "waveform", np.float32, "r")
+    total = float(mapped.sum(dtype=np.float64))
+
+    def mapped_kb() -> int:
+        return status_bytes(Path("/proc/self/status").read_text())["RssFile"] // 1024
+
+    before = mapped_kb()
+    let_go(mapped)
+    assert before - mapped_kb() > 60 << 10
+    assert float(mapped.sum(dtype=np.float64)) == total
+    let_go(samples)  # nothing to let go, and nothing lost
+    assert float(samples.sum(dtype=np.float64)) == total
 
 
 def test_a_folder_without_a_model_is_refused_with_the_reason() -> None:

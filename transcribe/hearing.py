@@ -35,7 +35,7 @@ from transcribe.languages import LanguageGuess, is_one_language, settle_language
 from transcribe.media import Audio, dominant_channel
 from transcribe.open_speech import OpenSpeech, open_speech
 from transcribe.spans import Span
-from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech
+from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech, let_go
 from transcribe.transcript import ModelUse, Segment, WordsArtifact
 from transcribe.whisper import (
     FRAMES_PER_SECOND,
@@ -174,6 +174,7 @@ class WordsHearing:
             translations = yield from self._translate(audio.waveform, heard, encoded, spent)
             for one, translation in zip(heard, translations, strict=True):
                 segments += segments_of(one, translation)
+            let_go(audio.waveform)
         segments = [replace(one, channel=dominant_channel(audio, one.span)) for one in segments]
         segments.sort(key=lambda segment: (segment.start_ms, segment.end_ms))
 
