@@ -2,6 +2,11 @@
 
 A passage is what one speaker said in one language between pauses. Passages of a recording are ordered by start;
 their words, one passage after another, are the recording's *stream* of words, in which phrases are looked for.
+
+What was decoded but not trusted (a `doubtful` segment) is a passage apart from what was. Glued together, one flag
+would speak of both, and invented words would weigh in the vectors of what was really said. Doubt falls on whole
+windows, so this cuts where a window ends, seldom inside a sentence; phrases run across passages in any case. Were
+doubt ever to fall on single words, passages would become crumbs, and words alone should carry it, as `primed` does.
 """
 
 from __future__ import annotations
@@ -23,6 +28,10 @@ MIN_CUT_MS = 10_000  # a long passage is cut between here and its maximum, so th
 CONTINUATION_WORDS = 24  # a phrase of up to 25 words is verified without reading another passage
 CONTEXT_WORDS = 12  # of each neighbour, shown around a hit
 
+DOUBTFUL = "doubtful"  # flag of a segment: the decoder's result stayed suspicious, it may not have been said
+PRIMED = "primed"  # flag of a word: a vocabulary may have suggested it, and a decode without one did not agree
+DOUBTS = (DOUBTFUL, PRIMED)  # a word with one of these is not enough to say that something was said exactly
+
 _SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "؟", "।")
 
 
@@ -33,6 +42,7 @@ class PassageWord:
     start_ms: int
     end_ms: int
     text: str
+    doubts: tuple[str, ...] = ()  # which of DOUBTS it has, its own or its segment's
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +53,12 @@ class SpokenWord:
     end_ms: int
     text: str
     speaker: str | None
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What one speaker said in one language between pauses."""
+    """What one speaker said in one language between pauses, doubtful throughout or not at all."""
 
     recording_id: RecordingId
     ordinal: int  # 0, 1, 2… in the order of start
@@ -59,21 +70,22 @@ class Passage:
     translation: str | None  # English, by machine
     confidence: float  # mean over the words
     words: tuple[PassageWord, ...]  # empty: something was said, but not when each word was
-    flags: tuple[str, ...]
+    flags: tuple[str, ...]  # of its segments, and `primed` where a word is
     # The next CONTINUATION_WORDS words of the stream that hold a token; fewer only where the stream ends, or breaks
     # off at digital silence or at what was not processed.
     after: tuple[SpokenWord, ...] = ()
-    context_before: str = ""  # the neighbours' text, empty where silence or nothing lies between
+    # The neighbours' text; empty where silence or nothing lies between, and beside what is sure where they are not.
+    context_before: str = ""
     context_after: str = ""
 
 
 def build_passages(transcript: Transcript) -> list[Passage]:
     """Cut a transcript into passages.
 
-    A passage ends where the speaker or the language changes, at a pause of more than 1.5 s, and where digital
-    silence or an unprocessed stretch lies between two words. One that would last more than 20 s is cut at a
-    sentence's end if there is one after its first 10 s, else at the longest pause there; a single longer word
-    stays whole.
+    A passage ends where the speaker or the language changes, where doubt begins or ends, at a pause of more than
+    1.5 s, and where digital silence or an unprocessed stretch lies between two words. One that would last more
+    than 20 s is cut at a sentence's end if there is one after its first 10 s, else at the longest pause there; a
+    single longer word stays whole.
 
     Returns:
         Sorted by start. Every word is in exactly one passage; a segment without words is a passage of its own,
@@ -128,6 +140,7 @@ def _together(left: _Said, right: _Said, segments: Sequence[Segment], holes: Seq
         left.timed
         and right.timed
         and (before.speaker, before.language) == (after.speaker, after.language)
+        and (DOUBTFUL in before.flags) == (DOUBTFUL in after.flags)
         and right.word.start_ms - left.word.end_ms <= MAX_PAUSE_MS
         and not _hole_between(left.word, right.word, holes)
     )
@@ -194,6 +207,8 @@ def _passage(transcript: Transcript, ordinal: int, part: Sequence[_Said], transl
         segment = transcript.segments[number]
         whole = len(words) >= len(segment.words)
         texts.append(segment.text.strip() if whole and segment.text.strip() else joined_text(words))
+    flags = dict.fromkeys(flag for segment in segments for flag in segment.flags)
+    doubts = [_doubts(said.word, transcript.segments[said.segment]) for said in part]
     return Passage(
         transcript.recording.id,
         ordinal,
@@ -204,9 +219,17 @@ def _passage(transcript: Transcript, ordinal: int, part: Sequence[_Said], transl
         " ".join(texts),
         translation,
         fmean(said.word.confidence for said in part),
-        tuple(PassageWord(s.word.start_ms, s.word.end_ms, s.word.text) for s in part if s.timed),
-        tuple(dict.fromkeys(flag for segment in segments for flag in segment.flags)),
+        tuple(
+            PassageWord(said.word.start_ms, said.word.end_ms, said.word.text, doubted)
+            for said, doubted in zip(part, doubts, strict=True)
+            if said.timed
+        ),
+        tuple(dict.fromkeys([*flags, *(doubt for doubted in doubts for doubt in doubted)])),
     )
+
+
+def _doubts(word: Word, segment: Segment) -> tuple[str, ...]:
+    return tuple(doubt for doubt in DOUBTS if doubt in word.flags or doubt in segment.flags)
 
 
 def _with_surroundings(passage: Passage, passages: Sequence[Passage], connected: Sequence[bool]) -> Passage:
@@ -218,9 +241,9 @@ def _with_surroundings(passage: Passage, passages: Sequence[Passage], connected:
         follows += [word for word in stream(passages[at]) if tokens(word.text)]
     before, after = "", ""
     if passage.ordinal > 0 and connected[passage.ordinal - 1]:
-        before = passages[passage.ordinal - 1].text
+        before = _beside(passage, passages[passage.ordinal - 1])
     if passage.ordinal < len(connected) and connected[passage.ordinal]:
-        after = passages[passage.ordinal + 1].text
+        after = _beside(passage, passages[passage.ordinal + 1])
     return replace(
         passage,
         after=tuple(follows[:CONTINUATION_WORDS]),
@@ -229,7 +252,13 @@ def _with_surroundings(passage: Passage, passages: Sequence[Passage], connected:
     )
 
 
+def _beside(passage: Passage, neighbour: Passage) -> str:
+    """A neighbour's text as context: around what is sure, nothing is shown that may not have been said."""
+    return "" if DOUBTFUL in neighbour.flags and DOUBTFUL not in passage.flags else neighbour.text
+
+
 def stream(passage: Passage) -> list[SpokenWord]:
     """What a passage gives to the stream: its words, or one word that stands for its text."""
-    words = passage.words or (PassageWord(passage.start_ms, passage.end_ms, passage.text),)
-    return [SpokenWord(word.start_ms, word.end_ms, word.text, passage.speaker) for word in words]
+    doubts = tuple(doubt for doubt in DOUBTS if doubt in passage.flags)
+    words = passage.words or (PassageWord(passage.start_ms, passage.end_ms, passage.text, doubts),)
+    return [SpokenWord(word.start_ms, word.end_ms, word.text, passage.speaker, word.doubts) for word in words]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
-from search.passages import CONTINUATION_WORDS, SpokenWord
+from search.passages import CONTINUATION_WORDS, DOUBTS, SpokenWord
 from search.protocols import EVERYTHING, Filters, Index, Payload, point_id
 from search.text import tokens
 from transcribe.transcript import RecordingId
@@ -29,6 +29,7 @@ class Occurrence:
     end_ms: int
     across_speakers: bool
     beyond: str  # its words after that passage; empty when it ends there
+    doubts: tuple[str, ...]  # those of its words, each once; with any, it was perhaps not said exactly
 
 
 def occurrences(index: Index, phrase: Sequence[str], filters: Filters = EVERYTHING) -> Iterator[Occurrence]:
@@ -66,6 +67,7 @@ def occurrences_from(index: Index, payload: Payload, phrase: Sequence[str]) -> I
                 max(word.end_ms for word in said),
                 bool(changes),
                 " ".join(word.text for word in words[len(own) : last + 1]),
+                tuple(doubt for doubt in DOUBTS if any(doubt in word.doubts for word in said)),
             )
 
 
@@ -88,12 +90,12 @@ def _read_on(index: Index, payload: Payload, n_words: int) -> list[SpokenWord]:
 
 def _own(payload: Payload) -> list[SpokenWord]:
     """The passage's words that hold a token: a dash or an ellipsis must not keep two words apart."""
-    words = [SpokenWord(start, end, text, payload["speaker"]) for start, end, text in payload["words"]]
+    words = [SpokenWord(start, end, text, payload["speaker"], tuple(d)) for start, end, text, *d in payload["words"]]
     return [word for word in words if tokens(word.text)]
 
 
 def _after(payload: Payload) -> list[SpokenWord]:
-    return [SpokenWord(start, end, text, speaker) for start, end, text, speaker in payload["after"]]
+    return [SpokenWord(start, end, text, speaker, tuple(d)) for start, end, text, speaker, *d in payload["after"]]
 
 
 def _following(index: Index, payload: Payload) -> list[Payload]:

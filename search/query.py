@@ -28,6 +28,8 @@ class Mode(StrEnum):
 class Query:
     """A question: what was said, roughly or exactly.
 
+    `doubtful`: whether words that may not have been said (`search.passages.DOUBTS`) count as said exactly.
+
     Raises:
         EmptyQuery: no token is left of the text.
     """
@@ -36,6 +38,7 @@ class Query:
     mode: Mode = Mode.AUTO
     limit: int = 10
     filters: Filters = EVERYTHING
+    doubtful: bool = False
 
     def __post_init__(self) -> None:
         if not self.tokens:

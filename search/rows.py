@@ -15,7 +15,7 @@ from search.text import tokens
 from transcribe.transcript import ModelUse, Recording, Transcript, canonical_json
 
 # Raised when what a row holds changes; every recording is then indexed again from its transcript.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 UNTIMED = "no_word_times"  # flag: the text was heard, but not when each of its words was said
 
@@ -65,8 +65,9 @@ def _payload(recording: Recording, version: str, passage: Passage) -> dict[str, 
         "flags": [*passage.flags, *untimed],
         "context_before": passage.context_before,
         "context_after": passage.context_after,
-        "words": [[word.start_ms, word.end_ms, word.text] for word in own],
-        "after": [[word.start_ms, word.end_ms, word.text, word.speaker] for word in passage.after],
+        # A word's doubts stand behind its fields: most words have none, and there are millions.
+        "words": [[word.start_ms, word.end_ms, word.text, *word.doubts] for word in own],
+        "after": [[word.start_ms, word.end_ms, word.text, word.speaker, *word.doubts] for word in passage.after],
         "exact": " ".join(spoken),
         "moment_ms": _moment_ms(recording.metadata.get("recorded_at"), passage.start_ms),
     }

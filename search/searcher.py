@@ -11,7 +11,7 @@ from typing import Any
 from search.bm25 import QUERY_LANGUAGES, query_vector
 from search.embedding import Embedder
 from search.errors import LegUnavailable
-from search.passages import CONTINUATION_WORDS
+from search.passages import CONTINUATION_WORDS, DOUBTS
 from search.phrase import Occurrence, occurrences, occurrences_from
 from search.protocols import Index, Leg, LegHit, LegQuery, Payload, PointId
 from search.query import Mode, Query
@@ -26,7 +26,10 @@ WEAKEST_SCORE = 0.05  # below it nothing but chance speaks for a passage
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A moment that answers a query; `score` 0..1, `legs` by name, None where a leg did not match or run."""
+    """A moment that answers a query; `score` 0..1, `legs` by name, None where a leg did not match or run.
+
+    `flags` are the passage's; but where the phrase itself was found, `doubtful` and `primed` speak of its words alone.
+    """
 
     recording_id: RecordingId
     source: str
@@ -77,11 +80,14 @@ class Answer:
     """Hits, best first (in exact mode by recorded time); how many there are in all; what could not be asked.
 
     `total` is exact in exact mode; otherwise it counts the passages any leg brought up with more than chance.
+    `left_out` counts, in exact mode, the places that would match if doubtful words had been asked for; the other
+    modes leave no passage out, their exact leg alone is silent there.
     """
 
     hits: list[Hit]
     total: int
     degraded: list[str]
+    left_out: int = 0
 
 
 class Searcher:
@@ -106,17 +112,20 @@ class Searcher:
         return self._exact(query) if query.is_exact else self._fused(query)
 
     def _exact(self, query: Query) -> Answer:
-        total = 0
+        total = left_out = 0
 
         def counted() -> Iterator[Occurrence]:
-            nonlocal total
+            nonlocal total, left_out
             for occurrence in occurrences(self._index, query.tokens, query.filters):
-                total += 1
-                yield occurrence
+                if query.doubtful or not occurrence.doubts:
+                    total += 1
+                    yield occurrence
+                else:
+                    left_out += 1
 
         # Only the first are kept: a common word is said in millions of passages.
         first = heapq.nsmallest(query.limit, counted(), key=_recorded_order)
-        return Answer([_exact_hit(occurrence) for occurrence in first], total, [])
+        return Answer([_exact_hit(occurrence) for occurrence in first], total, [], left_out)
 
     def _fused(self, query: Query) -> Answer:
         by_leg = self._ask(query)
@@ -147,15 +156,20 @@ class Searcher:
         )
 
     def _said_exactly(self, query: Query, candidates: Mapping[PointId, Payload]) -> dict[PointId, Occurrence]:
-        """Passages in which all words of the query stand in its order, each with the first place."""
+        """Passages in which all words of the query stand in its order, each with the first place.
+
+        A place without doubt goes before those with: asking for doubtful words as well makes no sure hit doubtful.
+        """
         head = query.tokens[:CONTINUATION_WORDS]
         phrased = {key: payload for key, payload in candidates.items() if holds(payload[PHRASE_FIELD], head)}
         for hit in islice(self._index.phrase(head, query.filters), EXACT_CANDIDATES):
             phrased[hit.id] = hit.payload
         found: dict[PointId, Occurrence] = {}
         for key, payload in phrased.items():
-            for occurrence in islice(occurrences_from(self._index, payload, query.tokens), 1):
-                found[key] = occurrence
+            places = list(occurrences_from(self._index, payload, query.tokens))
+            best = min(places, key=lambda place: bool(place.doubts), default=None)
+            if best is not None and (query.doubtful or not best.doubts):
+                found[key] = best
         return found
 
     def _ask(self, query: Query) -> dict[Leg, list[LegHit]]:
@@ -192,8 +206,9 @@ def _hit(payload: Payload, score: float, scores: LegScores, occurrence: Occurren
     """
     metadata = payload["metadata"]
     flags = list(payload["flags"])
-    if occurrence is not None and occurrence.across_speakers:
-        flags.append("across_speakers")
+    if occurrence is not None:
+        flags = [*(flag for flag in flags if flag not in DOUBTS), *occurrence.doubts]
+        flags += ["across_speakers"] if occurrence.across_speakers else []
     return Hit(
         RecordingId(payload["recording_id"]),
         payload["source"],

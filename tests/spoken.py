@@ -29,10 +29,18 @@ def line(
     translation: str | None = None,
     flags: Sequence[str] = (),
     word_ms: int = WORD_MS,
+    primed: Sequence[str] = (),
 ) -> Segment:
-    """A segment whose words follow each other without pauses, from `start_ms`."""
+    """A segment whose words follow each other without pauses, from `start_ms`; those in `primed` are flagged so."""
     words = tuple(
-        Word(start_ms + n * word_ms, start_ms + (n + 1) * word_ms, word, 0.9) for n, word in enumerate(text.split())
+        Word(
+            start_ms + n * word_ms,
+            start_ms + (n + 1) * word_ms,
+            word,
+            0.9,
+            ("primed",) if word in primed else (),
+        )
+        for n, word in enumerate(text.split())
     )
     end_ms = max((word.end_ms for word in words), default=start_ms)
     return Segment(start_ms, end_ms, text, language, 0.8, words, speaker, tuple(flags), translation)

@@ -23,8 +23,14 @@ from search.errors import DimensionMismatch, IndexBusy, IndexDamaged
 from search.indexes.cluster import ClusterIndex
 from search.indexes.edge import EdgeIndex
 from search.indexes.exact import ExactIndex
+from search.passages import build_passages
 from search.protocols import Filters, Index, Leg, LegHit, LegQuery, Row, filter_field, fold, point_id
+from search.query import Mode, Query
+from search.rows import rows as passage_rows
+from search.searcher import Searcher
 from search.text import tokens
+from tests.spoken import line, spoken
+from tests.test_search import NUMBERS
 from transcribe.transcript import RecordingId
 
 DIMENSION = 8
@@ -286,6 +292,29 @@ def test_rows_can_be_had_by_id(index: Index) -> None:
     index.replace(A, "v1", said)
     found = index.retrieve([said[0].id, point_id(B, "v1", 0), said[2].id])
     assert found == {said[0].id: said[0].payload, said[2].id: said[2].payload}
+
+
+@pytest.mark.parametrize("doubtful", [False, True])
+def test_doubtful_words_are_kept_and_left_out_alike_on_every_index(index: Index, doubtful: bool) -> None:
+    """A word's doubts survive each store: exact and fused hits, totals and what is left out are the oracle's."""
+    heard = spoken(
+        ("A", 0, "put your hands up"),
+        line("A", 1_200, "hands up hands up", flags=["doubtful"]),
+        line("B", 9_000, "hands up Okafor", primed=["Okafor"]),
+    )
+    oracle = ExactIndex()
+    for each in (index, oracle):
+        each.replace(heard.recording.id, heard.version, passage_rows(heard, build_passages(heard), NUMBERS))
+    for phrase, sure, all_of_them in (("hands up", 2, 4), ("up okafor", 0, 1), ("up hands up", 0, 2)):
+        found, expected = (
+            Searcher(each, None).search(Query(phrase, Mode.EXACT, doubtful=doubtful)) for each in (index, oracle)
+        )
+        assert found == expected
+        assert found.total == (all_of_them if doubtful else sure)
+        assert found.left_out == (0 if doubtful else all_of_them - sure)
+        fused = [Searcher(each, None).search(Query(phrase, doubtful=doubtful)).hits for each in (index, oracle)]
+        first, second = ([(hit.start_ms, hit.flags, hit.legs["exact"]) for hit in hits] for hits in fused)
+        assert sorted(first) == sorted(second) != []
 
 
 def test_vectors_of_another_length_are_refused(index: Index) -> None:

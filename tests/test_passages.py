@@ -7,7 +7,17 @@ from itertools import pairwise
 
 from hypothesis import given
 
-from search.passages import CONTINUATION_WORDS, MAX_PASSAGE_MS, MAX_PAUSE_MS, Passage, build_passages, stream
+from search.passages import (
+    CONTINUATION_WORDS,
+    DOUBTFUL,
+    DOUBTS,
+    MAX_PASSAGE_MS,
+    MAX_PAUSE_MS,
+    PRIMED,
+    Passage,
+    build_passages,
+    stream,
+)
 from search.text import tokens
 from tests.spoken import line, spoken
 from tests.transcripts import transcripts
@@ -50,6 +60,24 @@ def test_a_passage_is_one_speaker_one_language_and_no_longer_than_allowed(transc
     for passage in build_passages(transcript):
         assert {(passage.speaker, passage.language, w.start_ms, w.end_ms, w.text) for w in passage.words} <= said
         assert len(passage.words) < 2 or passage.end_ms - passage.start_ms <= MAX_PASSAGE_MS
+
+
+@given(transcripts())
+def test_every_word_carries_its_doubts_and_a_passage_no_other(transcript: Transcript) -> None:
+    """A word has the doubts of itself and its segment, a passage those of its words; none is doubtful in part."""
+    heard = Counter(
+        (word.start_ms, word.end_ms, word.text, doubt)
+        for segment in transcript.segments
+        for word in segment.words
+        for doubt in {*word.flags, *segment.flags} & {*DOUBTS}
+    )
+    passages = build_passages(transcript)
+    cut = Counter((w.start_ms, w.end_ms, w.text, doubt) for one in passages for w in one.words for doubt in w.doubts)
+    assert cut == heard
+    for passage in passages:
+        said = [set(word.doubts) for word in stream(passage)]
+        assert set(passage.flags) & {*DOUBTS} == set().union(*said)
+        assert len({DOUBTFUL in doubts for doubts in said}) == 1
 
 
 @given(transcripts())
@@ -98,6 +126,28 @@ def test_a_speaker_s_words_stay_together_until_a_pause() -> None:
         line("B", 5_400, "No entiendo.", "es"),
     )
     assert texts(transcript) == ["Step out. Of the car.", "Now.", "Why?", "No entiendo."]
+
+
+def test_doubt_does_not_spread_to_what_was_said_beside_it() -> None:
+    """Sure and doubtful words in one go are passages apart; the stream runs through them, sure context does not."""
+    transcript = spoken(
+        ("A", 0, "show me"),
+        line("A", 600, "your hands", flags=["doubtful"]),
+        line("A", 1_200, "right now Sergeant Okafor", primed=["Okafor"]),
+    )
+    first, doubtful, last = build_passages(transcript)
+    assert [one.text for one in (first, doubtful, last)] == ["show me", "your hands", "right now Sergeant Okafor"]
+    assert [one.flags for one in (first, doubtful, last)] == [(), (DOUBTFUL,), (PRIMED,)]
+    assert [(word.text, word.doubts) for word in first.after] == [
+        ("your", (DOUBTFUL,)),
+        ("hands", (DOUBTFUL,)),
+        ("right", ()),
+        ("now", ()),
+        ("Sergeant", ()),
+        ("Okafor", (PRIMED,)),
+    ]
+    assert (first.context_after, last.context_before) == ("", "")
+    assert (doubtful.context_before, doubtful.context_after) == ("show me", "right now Sergeant Okafor")
 
 
 def test_a_passage_ends_at_digital_silence_however_short() -> None:

@@ -66,9 +66,14 @@ def spans(index: Index, phrase: str, filters: Filters | None = None) -> list[tup
 
 
 def ask(
-    index: Index, text: str, mode: Mode = Mode.AUTO, limit: int = 10, embedder: Embedder | None = NUMBERS
+    index: Index,
+    text: str,
+    mode: Mode = Mode.AUTO,
+    limit: int = 10,
+    embedder: Embedder | None = NUMBERS,
+    doubtful: bool = False,
 ) -> Answer:
-    return Searcher(index, embedder).search(Query(text, mode, limit))
+    return Searcher(index, embedder).search(Query(text, mode, limit, doubtful=doubtful))
 
 
 # Phrases
@@ -242,6 +247,109 @@ def test_nothing_said_is_nothing_found() -> None:
     """In exact mode what nobody said has no hits and a total of 0."""
     answer = ask(archive(spoken(("A", 0, "hands up"))), "hands down", Mode.EXACT)
     assert (answer.hits, answer.total) == ([], 0)
+
+
+# Words that may not have been said
+
+
+DOUBTED = spoken(
+    ("A", 0, "show me your hands"),
+    line("A", 1_200, "show me your badge", flags=["doubtful"]),
+    line("A", 2_400, "Sergeant Okafor show me", primed=["Okafor"]),
+    ("B", 10_000, "thank you"),
+)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "sure", "doubtful"),
+    [
+        ("show me", [(0, ()), (3_000, ())], [(0, ()), (1_200, ("doubtful",)), (3_000, ())]),
+        ("your hands", [(600, ())], [(600, ())]),
+        ("your hands show", [], [(600, ("doubtful",))]),
+        ("hands show me your badge Sergeant Okafor", [], [(900, ("doubtful", "primed"))]),
+        ("badge Sergeant", [], [(2_100, ("doubtful",))]),
+        ("Okafor", [], [(2_700, ("primed",))]),
+        ("Sergeant", [(2_400, ())], [(2_400, ())]),
+        ("thank you", [(10_000, ())], [(10_000, ())]),
+    ],
+)
+def test_a_phrase_counts_as_said_exactly_when_none_of_its_words_is_doubtful(
+    phrase: str, sure: list[tuple[int, tuple[str, ...]]], doubtful: list[tuple[int, tuple[str, ...]]]
+) -> None:
+    """One doubtful or primed word is enough against it, unless asked for. Totals are exact, flags are its words'."""
+    index = archive(DOUBTED)
+    for also, expected in ((False, sure), (True, doubtful)):
+        answer = ask(index, phrase, Mode.EXACT, doubtful=also)
+        assert [(hit.start_ms, hit.flags) for hit in answer.hits] == expected
+        assert answer.total == len(expected)
+        assert answer.left_out == (0 if also else len(doubtful) - len(sure))
+
+
+def test_a_total_without_doubtful_words_is_exact_beyond_the_limit() -> None:
+    """What is left out takes no place among the hits that are shown, and is counted to the last."""
+    said = [line("A", 2_000 * n, "stop", flags=["doubtful"] if n % 3 else []) for n in range(60)]
+    index = archive(spoken(*said))
+    few, all_of_them = (ask(index, '"stop"', limit=5, doubtful=doubtful) for doubtful in (False, True))
+    assert [hit.start_ms for hit in few.hits] == [0, 6_000, 12_000, 18_000, 24_000]
+    assert (few.total, few.left_out) == (20, 40)
+    assert [hit.start_ms for hit in all_of_them.hits] == [0, 2_000, 4_000, 6_000, 8_000]
+    assert (all_of_them.total, all_of_them.left_out) == (60, 0)
+
+
+def test_other_legs_still_find_what_is_doubtful_and_flag_it() -> None:
+    """In `auto` a doubtful or primed passage is a hit by its words, flagged, and not said exactly unless asked for."""
+    for phrase, flag in (("your badge", "doubtful"), ("Okafor", "primed")):
+        for doubtful, exact in ((False, None), (True, 1.0)):
+            hit = ask(archive(DOUBTED), phrase, embedder=None, doubtful=doubtful).hits[0]
+            assert hit.flags == (flag,)
+            assert hit.legs["words"] == 1.0
+            assert hit.legs["exact"] == exact
+        (hit,) = (hit for hit in ask(archive(DOUBTED), phrase, Mode.WORDS).hits if hit.score == 1.0)
+        assert hit.flags == (flag,)
+
+
+def test_asking_for_doubtful_words_as_well_makes_no_sure_hit_doubtful() -> None:
+    """Of two places in one passage the one without doubt is shown, though it comes later."""
+    words = line("A", 0, "Okafor stop Okafor stop", primed=["Okafor"])
+    sure_after_all = replace(words, words=(*words.words[:2], replace(words.words[2], flags=()), words.words[3]))
+    for doubtful in (False, True):
+        hit = ask(archive(spoken(sure_after_all)), "Okafor stop", doubtful=doubtful).hits[0]
+        assert (hit.start_ms, hit.flags, hit.legs["exact"]) == (600, (), 1.0)
+
+
+def test_what_has_no_word_times_can_be_doubtful() -> None:
+    """A segment's own text is as doubtful as the segment."""
+    untimed = Segment(1_000, 3_000, "Get down on the ground.", "en", 0.4, (), "A", ("doubtful",))
+    index = archive(spoken(untimed))
+    assert (ask(index, '"on the"').total, ask(index, '"on the"').left_out) == (0, 1)
+    (hit,) = ask(index, '"on the"', doubtful=True).hits
+    assert set(hit.flags) == {"doubtful", UNTIMED}
+
+
+def test_a_long_phrase_is_checked_to_its_last_word() -> None:
+    """Doubt behind the end of a continuation counts."""
+    said = [f"word{n}" for n in range(60)]
+    lines = [line("A", n * 1_000, word, flags=["doubtful"] if n == 50 else []) for n, word in enumerate(said)]
+    index = archive(spoken(*lines))
+    assert ask(index, " ".join(said[:50]), Mode.EXACT).total == 1
+    assert ask(index, " ".join(said[:51]), Mode.EXACT).total == 0
+    assert ask(index, " ".join(said[:51]), Mode.EXACT, doubtful=True).hits[0].flags == ("doubtful",)
+
+
+@given(transcripts(min_words=1), st.data())
+def test_doubtful_words_are_left_out_and_nothing_else(transcript: Transcript, data: st.DataObject) -> None:
+    """With and without them, an exact search differs by exactly the flagged hits."""
+    said = [token for word in transcript.words for token in tokens(word.text)]
+    if not said:
+        return
+    first = data.draw(st.integers(0, len(said) - 1))
+    phrase = " ".join(said[first : first + data.draw(st.integers(1, 3))])
+    index = archive(transcript)
+    sure = ask(index, phrase, Mode.EXACT, limit=1_000)
+    every = ask(index, phrase, Mode.EXACT, limit=1_000, doubtful=True)
+    assert sure.hits == [hit for hit in every.hits if not {"doubtful", "primed"} & {*hit.flags}]
+    assert (sure.total, sure.total + sure.left_out) == (len(sure.hits), len(every.hits))
+    assert (every.total, every.left_out) == (len(every.hits), 0)
 
 
 # Hits

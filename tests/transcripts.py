@@ -175,7 +175,7 @@ def segments(
         draw(st.floats(0, 1, width=16)),
         tuple(words),
         draw(speakers),
-        tuple(draw(st.lists(st.sampled_from(["low_confidence", "repeated"]), max_size=2, unique=True))),
+        tuple(draw(st.lists(st.sampled_from(["low_confidence", "repeated", "doubtful"]), max_size=2, unique=True))),
         draw(st.none() | texts),
         draw(st.none() | st.integers(0, 3)),
     )
