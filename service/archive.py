@@ -54,9 +54,11 @@ class OpenArchive:
         """What passages are made with here; None: no text model is installed, nothing is indexed."""
         return self._indexer.fingerprint if self._indexer else None
 
-    def find(self, text: str, mode: str, limit: int, filters: Mapping[str, str | None]) -> Found:
+    def find(
+        self, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
+    ) -> Found:
         """As `service.finding.find`, without opening anything."""
-        query = ask(self.catalog, self.settings.zone, text, mode, limit, filters)
+        query = ask(self.catalog, self.settings.zone, text, mode, limit, filters, doubtful)
         return answer(query, self.catalog, self.index, self._embedder)
 
     def index_pending(self) -> int:

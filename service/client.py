@@ -21,12 +21,15 @@ class ServiceClient:
     def __init__(self, data: Path, running: Running) -> None:
         self._data, self._running = data, running
 
-    def search(self, text: str, mode: str, limit: int, filters: Mapping[str, str | None]) -> dict[str, Any]:
+    def search(
+        self, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
+    ) -> dict[str, Any]:
         """As `Found.to_json`; arguments as `service.finding.find`."""
         given = {name: value for name, value in filters.items() if value is not None}
         if "recording" in given and Path(given["recording"]).exists():
             given["recording"] = str(Path(given["recording"]).absolute())  # the service works in another folder
-        return self._get("search", {"q": text, "mode": mode, "limit": str(limit), **given})
+        also = {"doubtful": "true"} if doubtful else {}
+        return self._get("search", {"q": text, "mode": mode, "limit": str(limit), **also, **given})
 
     def status(self) -> dict[str, Any]:
         """As `service.status.status_json`."""

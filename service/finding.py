@@ -37,8 +37,10 @@ class Found:
         return {
             "query": self.query.text,
             "mode": self.query.mode.value,
+            "doubtful": self.query.doubtful,
             "hits": [hit.to_json() for hit in self.answer.hits],
             "total": self.answer.total,
+            "left_out": self.answer.left_out,
             "searched": {
                 "recordings": self.searched.recordings,
                 "speech_seconds": round(self.searched.speech_ms / 1000, 3),
@@ -49,26 +51,37 @@ class Found:
         }
 
 
-def find(settings: Settings, text: str, mode: str, limit: int, filters: Mapping[str, str | None]) -> Found:
+def find(
+    settings: Settings, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
+) -> Found:
     """Search everything indexed.
 
     Args:
         filters: officer, badge, incident, category, recording, speaker, since, until, language; None or
             absent: not filtered.
+        doubtful: whether words that may not have been said count as said exactly.
 
     Raises:
         NothingIngested: the data folder holds no catalog.
         EmptyQuery, LegUnavailable, IndexBusy, RecordingUnknown, RecordingAmbiguous, TimeWrong
     """
     with open_catalog(settings) as catalog:
-        query = ask(catalog, settings.zone, text, mode, limit, filters)
+        query = ask(catalog, settings.zone, text, mode, limit, filters, doubtful)
         # Words in quotes need no embedding, and loading one takes seconds.
         embedder = None if query.is_exact else embedder_or_none(settings)
         with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
             return answer(query, catalog, index, embedder)
 
 
-def ask(catalog: Catalog, zone: str, text: str, mode: str, limit: int, filters: Mapping[str, str | None]) -> Query:
+def ask(
+    catalog: Catalog,
+    zone: str,
+    text: str,
+    mode: str,
+    limit: int,
+    filters: Mapping[str, str | None],
+    doubtful: bool = False,
+) -> Query:
     """The query these words and filters mean; arguments and errors as in `find`."""
     wanted = filters.get("recording")
     return Query(
@@ -86,6 +99,7 @@ def ask(catalog: Catalog, zone: str, text: str, mode: str, limit: int, filters: 
             since_ms=parse_time(filters.get("since"), "since", zone),
             until_ms=parse_time(filters.get("until"), "until", zone),
         ),
+        doubtful,
     )
 
 

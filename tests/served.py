@@ -24,7 +24,10 @@ SENTENCE_MS = 1_000  # where it begins
 
 
 class Ears:
-    """Hears one sentence in every recording."""
+    """Hears one sentence in every recording, and `also`: segments that begin after it."""
+
+    def __init__(self, also: Sequence[Segment] = ()) -> None:
+        self._also = tuple(also)
 
     def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
         words = tuple(
@@ -33,7 +36,7 @@ class Ears:
         )
         segment = Segment(SENTENCE_MS, words[-1].end_ms, SENTENCE, "en", 0.9, words)
         covered = Covered(0, audio.media.duration_ms, State.SPEECH)
-        return WordsArtifact(audio.recording_id, audio.media, (segment,), (covered,), ())
+        return WordsArtifact(audio.recording_id, audio.media, (segment, *self._also), (covered,), ())
 
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
         return TurnsArtifact(audio.recording_id, (Turn(0, audio.media.duration_ms, "SPEAKER_00"),), ())
@@ -51,7 +54,7 @@ class Silent:
     def note(self, text: str) -> None: ...
 
 
-def hear(data: Path, sources: Sequence[Path], manifest: Path | None = None) -> Report:
+def hear(data: Path, sources: Sequence[Path], manifest: Path | None = None, ears: Ears | None = None) -> Report:
     """Ingest, as the command line does, with `Ears`."""
     data.mkdir(exist_ok=True)
     settings = load_settings(data=data)
@@ -62,7 +65,7 @@ def hear(data: Path, sources: Sequence[Path], manifest: Path | None = None) -> R
             catalog,
             transcripts,
             DeferringIndexer(settings, catalog, transcripts, stop),
-            LocalEngine(Ears(), stop),
+            LocalEngine(ears or Ears(), stop),
             {"words": "w1", "turns": "t1"},
             Silent(),
             stop,

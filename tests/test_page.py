@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import Archive
 from tests.media_maker import mono, write_media
-from tests.served import SENTENCE, SENTENCE_MS, hear, running
+from tests.served import SENTENCE, SENTENCE_MS, Ears, hear, running
+from tests.spoken import line
 
 CHROMIUM = Path("/usr/bin/chromium")
 SCREENSHOT = os.environ.get("EARWITNESS_SCREENSHOT")
@@ -98,8 +99,8 @@ def test_it_works_by_keyboard_and_on_a_narrow_screen(page: Any, url: str) -> Non
     page.goto(f"{url}/?q=license")
     page.locator("#list .play").first.wait_for()
     page.get_by_label("What was said?").focus()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in ("the button", "the choice of doubtful words", "the first hit"):
+        page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
     assert "license" in played(page.locator("video"), hit_start_ms(page, url) / 1000).lower()
@@ -118,6 +119,25 @@ def test_nothing_found_says_what_was_searched(page: Any, url: str) -> None:
     assert "of speech" in says
     assert "30 s were digitally silent" in says
     assert "machines mishear" in says
+
+
+def test_doubtful_words_are_shown_to_those_who_ask_and_named(page: Any, tmp_path: Path) -> None:
+    """Left out of an exact search until the box is ticked, which the address keeps; then a label says what they are."""
+    media = write_media(tmp_path / "a.wav", mono([1_000, 3_000], 5_000, 16_000, "pcm_s16le"))
+    data = tmp_path / "data"
+    doubted = line(None, 2_500, "show me your hands", flags=["doubtful"])
+    hear(data, [media], ears=Ears([doubted, line(None, 4_000, "Sergeant Okafor", primed=["Okafor"])]))
+    with running(data) as url:
+        page.goto(f"{url}/?q=%22your+hands%22")
+        page.get_by_text("1 place with doubtful words left out").wait_for()
+        assert page.locator("#list .card").count() == 0
+        page.get_by_label("also doubtful words").check()
+        page.locator(".flag", has_text="doubtful – may not have been said").wait_for()
+        assert "doubtful=true" in page.url
+        page.goto(f"{url}/?q=%22okafor%22&doubtful=true")
+        page.locator(".flag", has_text="suggested by the vocabulary").wait_for()
+        assert page.get_by_label("also doubtful words").is_checked()
+        page.goto("about:blank")
 
 
 def test_without_a_query_the_recordings_are_listed(page: Any, url: str) -> None:

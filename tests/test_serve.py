@@ -40,7 +40,8 @@ from service.serving import listen
 from service.settings import load_settings
 from tests.conftest import earwitness
 from tests.media_maker import Sound, centre_of_sound_ms, mono, tone_bursts, write_media
-from tests.served import SENTENCE, SENTENCE_MS, hear, running
+from tests.served import SENTENCE, SENTENCE_MS, Ears, hear, running
+from tests.spoken import line
 from transcribe.formats import FORMATS, render
 from transcribe.media import decode
 from transcribe.transcript import MediaFacts, RecordingId
@@ -119,6 +120,7 @@ def test_a_search_answers_as_the_command_line_does(client: TestClient, opened: O
         ({"q": "?!"}, "empty-query", "q"),
         ({"q": "trunk", "limit": "0"}, "parameter-wrong", "limit"),
         ({"q": "trunk", "mode": "loud"}, "parameter-wrong", "mode"),
+        ({"q": "trunk", "doubtful": "perhaps"}, "parameter-wrong", "doubtful"),
         ({"q": "trunk", "mode": "sounds"}, "leg-unavailable", "mode"),
         ({"q": "trunk", "since": "soon"}, "time-wrong", "since"),
         ({"q": "trunk", "oficer": "A"}, "parameter-wrong", "oficer"),
@@ -589,6 +591,29 @@ def test_the_command_line_works_through_a_running_service(tmp_path: Path) -> Non
         assert states["summary"]["indexed"] == 3
     assert not (data / ADDRESS_FILE).exists()
     assert len(earwitness("search", PHRASE, "--json", data=data).json["hits"]) == 2
+
+
+def test_doubtful_words_are_said_exactly_only_for_those_who_ask(tmp_path: Path) -> None:
+    """By the command line alone, through a service, and over HTTP; what is left out is told, what is shown is named."""
+    media = write_media(tmp_path / "a.wav", mono(BURSTS_MS, LENGTH_MS, 16_000, "pcm_s16le"))
+    data = tmp_path / "data"
+    doubted = line(None, 2_500, "show me your hands", flags=["doubtful"])
+    hear(data, [media], ears=Ears([doubted, line(None, 4_000, "Sergeant Okafor", primed=["Okafor"])]))
+    sure = earwitness("search", '"your hands"', "--json", data=data).json
+    asked = earwitness("search", '"your hands"', "--doubtful", "--json", data=data).json
+
+    assert (sure["doubtful"], sure["hits"], sure["total"], sure["left_out"]) == (False, [], 0, 1)
+    assert (asked["doubtful"], asked["total"], asked["left_out"]) == (True, 1, 0)
+    assert [(hit["start_ms"], hit["flags"]) for hit in asked["hits"]] == [(3_100, ["doubtful"])]
+    assert "1 place matches only with doubtful words; --doubtful" in earwitness("search", '"hands"', data=data).out
+    with running(data) as url:
+        assert earwitness("search", '"your hands"', "--doubtful", "--json", data=data).json == asked
+        shown = earwitness("search", '"okafor"', "--doubtful", data=data).out
+        for doubtful, expected in ((None, sure), ("false", sure), ("true", asked)):
+            parameters = {"q": '"your hands"'} | ({"doubtful": doubtful} if doubtful else {})
+            assert httpx.get(f"{url}{API}/search", params=parameters).json() == expected
+    assert "1 hit, 1 shown" in shown
+    assert "primed: suggested by the vocabulary" in shown
 
 
 def test_one_service_per_data_folder_and_a_dead_one_is_none(data_of_one: Path) -> None:

@@ -9,6 +9,8 @@ import click
 from service.cli.main import Globals, common
 from service.cli.output import clock, console, length, print_json
 
+FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: suggested by the vocabulary"}
+
 
 @click.command("search")
 @click.argument("query")
@@ -18,6 +20,11 @@ from service.cli.output import clock, console, length, print_json
     default="auto",
     show_default=True,
     help="auto combines all; exact finds these words in this order. A query in double quotes is exact.",
+)
+@click.option(
+    "--doubtful",
+    is_flag=True,
+    help="Also count as said exactly what may not have been said: doubtful words, and those a vocabulary suggested.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Hits to return.")
 @click.option("--officer", help="Only footage of this officer.")
@@ -31,7 +38,7 @@ from service.cli.output import clock, console, length, print_json
 @click.option("--language", help="Only what was said in this language, e.g. es.")
 @common
 @click.pass_obj
-def command(options: Globals, /, query: str, mode: str, limit: int, **filters: str | None) -> None:
+def command(options: Globals, /, query: str, mode: str, doubtful: bool, limit: int, **filters: str | None) -> None:
     """Find QUERY in everything heard. Prints who said it, in which recording, and when."""
     from service.client import service_of
     from service.finding import find
@@ -39,9 +46,9 @@ def command(options: Globals, /, query: str, mode: str, limit: int, **filters: s
     settings = options.settings()
     service = service_of(settings.data)
     if service is not None:
-        found = service.search(query, mode, limit, filters)
+        found = service.search(query, mode, limit, filters, doubtful)
     else:
-        found = find(settings, query, mode, limit, filters).to_json()
+        found = find(settings, query, mode, limit, filters, doubtful).to_json()
     if options.json:
         print_json(found)
     else:
@@ -60,7 +67,7 @@ def _show(found: dict[str, Any]) -> None:
         out.print(f"   {speaker} ({hit['language']}): {hit['text']}", markup=False, soft_wrap=True)
         if hit["translation"]:
             out.print(f"   in English, by machine: {hit['translation']}", markup=False, soft_wrap=True)
-        flags = f"; {', '.join(hit['flags'])}" if hit["flags"] else ""
+        flags = f"; {', '.join(FLAGS.get(flag, flag) for flag in hit['flags'])}" if hit["flags"] else ""
         out.print(f"   score {hit['score']:.2f} ({legs}){flags}", style="dim", markup=False, soft_wrap=True)
     searched, total = found["searched"], found["total"]
     word = "hit" if total == 1 else "hits"
@@ -72,6 +79,9 @@ def _show(found: dict[str, Any]) -> None:
         markup=False,
         soft_wrap=True,
     )
+    if left_out := found["left_out"]:
+        places = "1 place matches" if left_out == 1 else f"{left_out} places match"
+        out.print(f"Left out: {places} only with doubtful words; --doubtful shows them.", soft_wrap=True)
     for missing in found["degraded"]:
         out.print(f"Degraded: {missing}", markup=False, soft_wrap=True)
 

@@ -42,6 +42,9 @@ class SearchQuestion(RecordingFilters):
     q: str = Field(description="what was said, roughly; in double quotes: exactly", max_length=2000)
     mode: Mode = Field(Mode.AUTO, description="which ways of matching; auto combines them")
     limit: int = Field(10, ge=1, le=1000, description="hits to return")
+    doubtful: bool = Field(
+        False, description="also count as said exactly what may not have been said: doubtful and primed words"
+    )
     recording: str | None = Field(None, description="only this recording: an id, its beginning, or a source path")
     speaker: str | None = Field(None, description="only what this speaker said, e.g. SPEAKER_00")
     language: str | None = Field(None, description="only what was said in this language, e.g. es")
@@ -74,7 +77,10 @@ class Hit(Answer):
     context_before: str
     context_after: str
     confidence: float
-    flags: list[str]
+    flags: list[str] = Field(
+        description="doubtful: may not have been said; primed: suggested by the vocabulary, and not heard without it; "
+        "no_word_times: heard, but not when each word was said; across_speakers: two people said it between them"
+    )
     version: str = Field(description="of the transcript: its SHA-256")
 
 
@@ -92,8 +98,12 @@ class SearchAnswer(Answer):
 
     query: str
     mode: str
+    doubtful: bool = Field(description="whether doubtful and primed words counted as said exactly")
     hits: list[Hit]
     total: int
+    left_out: int = Field(
+        description="exact mode: places that match only with doubtful or primed words, and are not in the total"
+    )
     searched: Searched
     degraded: list[str] = Field(description="ways of matching that could not run, and why")
 

@@ -15,5 +15,5 @@ router = APIRouter(prefix=API, tags=["search"])
 @router.get("/search", response_model=SearchAnswer, summary="Find the moment something was said")
 def search(archive: Archive, question: Annotated[SearchQuestion, Query()]) -> dict[str, Any]:
     """Hits, best first, and what was searched to find them."""
-    filters = question.model_dump(exclude={"q", "mode", "limit"})
-    return archive.find(question.q, question.mode.value, question.limit, filters).to_json()
+    filters = question.model_dump(exclude={"q", "mode", "limit", "doubtful"})
+    return archive.find(question.q, question.mode.value, question.limit, filters, question.doubtful).to_json()

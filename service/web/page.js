@@ -10,13 +10,19 @@ let asked = 0; // an answer that comes after a later question is thrown away
 
 function address() {
   const parameters = new URLSearchParams(location.search);
-  return { q: parameters.get("q")?.trim() ?? "", recording: parameters.get("recording"), at: Number(parameters.get("at") ?? 0) };
+  return {
+    q: parameters.get("q")?.trim() ?? "",
+    doubtful: parameters.get("doubtful") === "true",
+    recording: parameters.get("recording"),
+    at: Number(parameters.get("at") ?? 0),
+  };
 }
 
 function go(changes) {
-  const { q, recording, at } = { ...address(), ...changes };
+  const { q, doubtful, recording, at } = { ...address(), ...changes };
   const parameters = new URLSearchParams();
   if (q) parameters.set("q", q);
+  if (doubtful) parameters.set("doubtful", "true");
   if (recording) parameters.set("recording", recording);
   if (recording) parameters.set("at", String(at));
   history.pushState(null, "", `/?${parameters}`);
@@ -32,10 +38,11 @@ function playFrom(recordingId, startMs) {
 }
 
 async function show() {
-  const { q, recording, at } = address();
+  const { q, doubtful, recording, at } = address();
   $("q").value = q;
+  $("doubtful").checked = doubtful;
   document.title = q ? `${q} · earwitness` : "earwitness";
-  const listed = q ? find(q, SHOWN) : list(0);
+  const listed = q ? find(q, doubtful, SHOWN) : list(0);
   if (recording) play(recording, at);
   await listed;
 }
@@ -54,24 +61,25 @@ async function asking(words, question, found) {
   }
 }
 
-function find(q, limit) {
-  return asking("Searching…", `/api/v1/search?${new URLSearchParams({ q, limit })}`, (found) => {
+function find(q, doubtful, limit) {
+  return asking("Searching…", `/api/v1/search?${new URLSearchParams({ q, doubtful, limit })}`, (found) => {
     const words = q.match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*/gu) ?? [];
     $("list").replaceChildren(...found.hits.map((hit) => hitCard(hit, words, playFrom(hit.recording_id, hit.start_ms))));
     $("status").replaceChildren(...summary(found));
-    more(found.hits.length < found.total && limit < 1000, () => find(q, Math.min(1000, limit * 2)));
+    more(found.hits.length < found.total && limit < 1000, () => find(q, doubtful, Math.min(1000, limit * 2)));
   });
 }
 
-function summary({ hits, total, searched, degraded }) {
+function summary({ hits, total, left_out, searched, degraded }) {
   const heading = document.createElement("strong");
   heading.textContent = hits.length ? count(total, "hit") : "Nothing found";
   const speech = length(searched.speech_seconds * 1000);
   const silent = searched.silent_seconds ? ` ${length(searched.silent_seconds * 1000)} were digitally silent.` : "";
   const waiting = searched.not_processed ? ` ${count(searched.not_processed, "recording is", "recordings are")} not processed yet.` : "";
+  const leftOut = left_out ? ` ${count(left_out, "place")} with doubtful words left out.` : "";
   const doubt = hits.length ? "" : " That does not mean nobody said it: machines mishear. Try other words, or leave the quotes out.";
   const missing = degraded.map((reason) => ` Not asked: ${reason}.`).join("");
-  return [heading, ` in ${count(searched.recordings, "recording")} with ${speech} of speech.${silent}${waiting}${doubt}${missing}`];
+  return [heading, ` in ${count(searched.recordings, "recording")} with ${speech} of speech.${silent}${waiting}${leftOut}${doubt}${missing}`];
 }
 
 function list(offset) {
@@ -93,8 +101,9 @@ function more(is, then) {
 
 $("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  go({ q: $("q").value.trim(), recording: null });
+  go({ q: $("q").value.trim(), doubtful: $("doubtful").checked, recording: null });
   show();
 });
+$("doubtful").addEventListener("change", () => $("search").requestSubmit());
 addEventListener("popstate", show);
 show();

@@ -51,6 +51,7 @@ export function languageName(code) {
 }
 
 const LEGS = { exact: "said exactly", words: "in these words", sounds: "sounds like it", meaning: "means" };
+const FLAGS = { doubtful: "doubtful – may not have been said", primed: "suggested by the vocabulary" };
 
 export function hitCard(hit, words, play) {
   const legs = Object.entries(hit.legs)
@@ -88,7 +89,7 @@ export function hitCard(hit, words, play) {
           element("li", { text: `score ${hit.score.toFixed(2)}` }),
           element("li", { text: hit.speaker ?? "speaker unknown" }),
           element("li", { text: languageName(hit.language) }),
-          ...hit.flags.map((flag) => element("li", { class: "flag", text: flag.replaceAll("_", " ") })),
+          ...hit.flags.map((flag) => element("li", { class: "flag", text: FLAGS[flag] ?? flag.replaceAll("_", " ") })),
         ],
       }),
     ],
