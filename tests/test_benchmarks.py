@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from benchmarks.finding import FoundAt, by_kind, is_right, judge
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.joined import with_speakers
 from benchmarks.mixes import write_mixes
+from benchmarks.noise import LEVELS_DB, write_noisy
 from benchmarks.normalise import normalise
 from benchmarks.outcome import OURS, Heard, Outcome
 from benchmarks.peers import PEERS, PYANNOTE_FINE, SEQUENTIAL_TIMED
@@ -35,6 +38,7 @@ from benchmarks.transcribe import command as measure_words
 from benchmarks.words import language_at, speaker_word_errors, word_errors
 from benchmarks.words_alone import oracle_windows
 from tests.conftest import FOOTAGE
+from transcribe.media import decode
 from transcribe.spans import Span
 from transcribe.transcript import Covered, Segment, State, Turn, Word
 
@@ -510,6 +514,30 @@ def test_mixes_are_the_same_every_time_and_keep_every_word_at_its_place(tmp_path
             assert all(0 <= span.start_ms <= span.end_ms <= length_ms for span in spans)
     clipped = [one.text for reference in first["short clips"] for one in reference.utterances]
     assert clipped == [one.text for one in corpus.patrol[0].utterances]
+
+
+def test_noise_is_the_same_every_time_and_as_loud_as_it_says(tmp_path: Path) -> None:
+    """Labels stay where they are; what was added lies as far below the speech as the name of the set says."""
+    corpus = read_corpus(labelled(tmp_path / "corpus", "AXON_Body_3_2025-03-21_1018_X60A30417"))
+    (clean,) = corpus.patrol
+    first, second = (write_noisy(corpus, tmp_path / folder) for folder in ("a", "b"))
+
+    assert list(first) == [f"patrol, noise {level} dB below" for level in LEVELS_DB]
+    said = spoken_power(clean.media, clean)
+    for (name, (noisy,)), level_db in zip(first.items(), LEVELS_DB, strict=True):
+        assert noisy.media.read_bytes() == second[name][0].media.read_bytes()
+        assert noisy.media.stem == noisy.name
+        assert [(one.span, one.text) for one in noisy.utterances] == [(one.span, one.text) for one in clean.utterances]
+        added = spoken_power(noisy.media, clean) - said
+        assert 10 * math.log10(said / added) == pytest.approx(level_db, abs=2)  # takes are even, moments are not
+    assert write_noisy(replace(corpus, patrol=()), tmp_path) == {}
+
+
+def spoken_power(media: Path, reference: Reference) -> float:
+    """Mean square of the samples in which somebody speaks."""
+    sound = decode(str(media)).waveform
+    spoken = [sound[16 * one.span.start_ms : 16 * one.span.end_ms] for one in reference.utterances]
+    return float(np.mean(np.concatenate(spoken) ** 2))
 
 
 def labelled(folder: Path, name: str) -> Path:
