@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.corpus import Utterance
-from transcribe.spans import intersect, merge, total_ms
-from transcribe.transcript import Covered, State
+from transcribe.spans import Span, intersect, merge, subtract, total_ms
+from transcribe.transcript import Covered, Segment, State
 
 BANDS = ("below 0 dB", "0 to 5 dB", "5 to 10 dB", "10 to 15 dB", "from 15 dB", "unknown SNR", "radio", "phone")
+GROUPS = (*BANDS, "mic", "all")
 
 
 def band_of(utterance: Utterance) -> str:
@@ -23,20 +24,36 @@ def band_of(utterance: Utterance) -> str:
     return BANDS[4]
 
 
-def speech_by_state(utterances: Sequence[Utterance], coverage: Sequence[Covered]) -> dict[str, dict[State, int]]:
-    """Milliseconds of reference speech by band and by the state we gave them.
+def spans_by_group(utterances: Sequence[Utterance]) -> dict[str, list[Span]]:
+    """When somebody speaks in each of `GROUPS`: by band, `mic` for all bands of the microphone, and `all`.
 
-    Moments two utterances of one band share count once; moments no state covers count as `not_processed`.
-    Bands without an utterance are left out.
+    Moments two utterances of one group share are there once. Groups without speech are left out.
+    """
+    groups: dict[str, list[Span]] = {}
+    for one in utterances:
+        for group in {band_of(one), one.channel, "all"}:
+            groups.setdefault(group, []).append(one.span)
+    return {group: spans for group in GROUPS if (spans := merge(groups.get(group, ())))}
+
+
+def speech_by_state(utterances: Sequence[Utterance], coverage: Sequence[Covered]) -> dict[str, dict[State, int]]:
+    """Milliseconds of reference speech by group and by the state we gave them.
+
+    Moments no state covers count as `not_processed`.
     """
     found: dict[str, dict[State, int]] = {}
-    for band in BANDS:
-        spans = merge(one.span for one in utterances if band_of(one) == band)
-        if not spans:
-            continue
+    for group, spans in spans_by_group(utterances).items():
         by_state = {
             state: total_ms(intersect(spans, (one.span for one in coverage if one.state is state))) for state in State
         }
         by_state[State.NOT_PROCESSED] += total_ms(spans) - sum(by_state.values())
-        found[band] = by_state
+        found[group] = by_state
     return found
+
+
+def outside_segments_ms(utterances: Sequence[Utterance], segments: Sequence[Segment]) -> dict[str, int]:
+    """Milliseconds of reference speech by group that no segment covers: what can be asked of every system."""
+    return {
+        group: total_ms(subtract(spans, (one.span for one in segments)))
+        for group, spans in spans_by_group(utterances).items()
+    }

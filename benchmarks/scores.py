@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmarks.corpus import Corpus, Reference
-from benchmarks.coverage import BANDS, speech_by_state
+from benchmarks.coverage import GROUPS, outside_segments_ms, speech_by_state
 from benchmarks.finding import Judged, by_kind
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.joined import joined
 from benchmarks.normalise import normalise
-from benchmarks.outcome import Heard, Outcome
+from benchmarks.outcome import YARDSTICKS, Heard, Outcome
 from benchmarks.peers import PYANNOTE_FINE, SEQUENTIAL_TIMED
 from benchmarks.speakers import DiarizationErrors, diarization_errors, speaker_count_error
 from benchmarks.speed import speed_table
@@ -130,34 +130,47 @@ def speakers_table(corpus: Corpus, outcomes: Iterable[Outcome]) -> Table:
 
 
 def coverage_table(corpus: Corpus, outcomes: Iterable[Outcome]) -> Table:
+    """Missed speech: a row per group of reference speech, our coverage of it, and what lies outside all segments."""
     total: dict[str, dict[State, int]] = {}
-    for _outcome, heard in _that_tell("coverage", "patrol", outcomes):
+    outside: dict[str, dict[str, int]] = {}  # by system
+    outcomes = [one for one in outcomes if one.system not in YARDSTICKS]
+    for outcome, heard in _that_tell("words", "patrol", outcomes):
+        missed = outside.setdefault(outcome.system, {})
         for reference, hypothesis in _pairs(corpus.patrol, heard):
-            for band, states in speech_by_state(reference.utterances, hypothesis.coverage).items():
-                sums = total.setdefault(band, dict.fromkeys(State, 0))
+            for group, ms in outside_segments_ms(reference.utterances, hypothesis.segments).items():
+                missed[group] = missed.get(group, 0) + ms
+            if "coverage" not in outcome.tells:
+                continue
+            for group, states in speech_by_state(reference.utterances, hypothesis.coverage).items():
+                sums = total.setdefault(group, dict.fromkeys(State, 0))
                 for state, ms in states.items():
                     sums[state] += ms
     rows: list[dict[str, Value]] = []
-    for band, states in sorted(total.items(), key=lambda entry: BANDS.index(entry[0])):
+    for group, states in sorted(total.items(), key=lambda entry: GROUPS.index(entry[0])):
         said_ms = sum(states.values())
-        row: dict[str, Value] = {"band": band, "said_s": _rounded(said_ms / 1000)}
+        row: dict[str, Value] = {"speech": group, "said_s": _rounded(said_ms / 1000)}
         row["lost_percent"] = _rounded(100 * states[State.NO_SPEECH] / said_ms)
         row |= {f"{state.value}_s": _rounded(states[state] / 1000) for state in State}
-        rows.append(row)
+        rows.append(
+            row | {f"outside {name}": _rounded(100 * missed[group] / said_ms) for name, missed in outside.items()}
+        )
     return Table(
         "coverage",
-        "What became of speech in our coverage",
-        "Seconds of reference speech by the SNR of the utterance, and the state we gave them. Speech called no_speech "
-        "is lost without a trace; unintelligible says that somebody spoke.",
-        ("band",),
+        "Missed speech, patrol",
+        "Seconds of reference speech, at the microphone by the SNR of the utterance, and the state our coverage gave "
+        "them. Speech called no_speech is lost without a trace; unintelligible says that somebody spoke. Peers have no "
+        "coverage: of them, the share that lies outside of all their segments, which also counts pauses inside of "
+        "utterances.",
+        ("speech",),
         (
             Column("said_s", "reference speech", "s"),
             Column("no_speech_s", "called no_speech", "s", "lower"),
-            Column("lost_percent", "share of it", "%", "lower"),
+            Column("lost_percent", "share of it", "%", "lower", 2),
             Column("speech_s", "called speech", "s", "higher"),
             Column("unintelligible_s", "unintelligible", "s", "lower"),
             Column("digital_silence_s", "digital_silence", "s", "lower"),
             Column("not_processed_s", "not_processed", "s", "lower"),
+            *(Column(f"outside {name}", f"outside segments, {name}", "%", "lower") for name in outside),
         ),
         tuple(rows),
         ("lost_percent",),

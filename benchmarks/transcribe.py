@@ -26,7 +26,7 @@ from benchmarks.outcome import LIMIT, ORACLE, OURS, Heard, Outcome
 from benchmarks.peers import PEERS
 from benchmarks.process import ProcessFailed, run_measured
 from benchmarks.report import Report, write_report
-from benchmarks.scores import stress_table
+from benchmarks.scores import coverage_table, stress_table
 from benchmarks.starts import Starts, start_errors
 from benchmarks.stress import DEFAULT_SEED, speech_for_stress, write_stress
 from benchmarks.table import Column, Table, Value
@@ -110,6 +110,7 @@ def measure(
                 runs[name].append(_run(name, task if whole else spoken, sets, Path(place)))
     tables = [
         words_table(sets, runs),
+        coverage_table(corpus, [some[-1] for some in runs.values()]),
         starts_table(sets, runs),
         gate_table(runs.get(OURS, [])),
     ]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from benchmarks.comparison import compare
 from benchmarks.corpus import Answer, Corpus, CorpusWrong, LabelledQuery, Reference, Utterance, read_corpus
-from benchmarks.coverage import band_of, speech_by_state
+from benchmarks.coverage import band_of, outside_segments_ms, speech_by_state
 from benchmarks.finding import FoundAt, by_kind, is_right, judge
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.joined import with_speakers
@@ -181,11 +181,26 @@ def test_lost_speech_is_told_by_band_with_radio_apart() -> None:
     coverage = [Covered(0, 1_500, State.SPEECH), Covered(1_500, 3_600, State.NO_SPEECH)]
     found = speech_by_state(utterances, coverage)
 
-    assert list(found) == ["below 0 dB", "from 15 dB", "radio"]
+    assert list(found) == ["below 0 dB", "from 15 dB", "radio", "mic", "all"]
     assert (found["below 0 dB"][State.SPEECH], found["below 0 dB"][State.NO_SPEECH]) == (1_500, 500)
     assert (found["radio"][State.NO_SPEECH], found["radio"][State.NOT_PROCESSED]) == (600, 400)
     assert sum(found["from 15 dB"].values()) == found["from 15 dB"][State.NOT_PROCESSED] == 1_000
+    assert found["mic"][State.SPEECH] == found["all"][State.SPEECH] == 1_500
+    assert (found["mic"][State.NO_SPEECH], found["all"][State.NO_SPEECH]) == (500, 1_100)
     assert band_of(Utterance(Span(0, 1), "e", "en")) == "unknown SNR"
+
+
+def test_speech_outside_of_all_segments_is_told_of_every_system() -> None:
+    """Peers have no coverage; segments may overlap and reach beyond the speech."""
+    utterances = [Utterance(Span(0, 1_000), "a", "en", snr_db=3.0), Utterance(Span(900, 3_000), "b", "en", snr_db=12.0)]
+    segments = [heard(500, "one two"), heard(900, "two three")]
+
+    assert outside_segments_ms(utterances, segments) == {
+        "0 to 5 dB": 500,
+        "10 to 15 dB": 1_300,
+        "mic": 500 + 1_300,
+        "all": 500 + 1_300,
+    }
 
 
 def test_starts_compare_the_first_word_of_clear_utterances_only() -> None:
@@ -406,6 +421,7 @@ def test_numbers_of_the_report_are_those_of_the_metrics() -> None:
     assert words[f"{SEQUENTIAL_TIMED} + {PYANNOTE_FINE}", "patrol"]["cp_wer"] == 0
     assert (stress["per_hour"], stress["wind"], stress["hum"]) == (4, 32, 0)
     assert by_name["coverage"].rows[0]["lost_percent"] == 0
+    assert {f"outside {OURS}", f"outside {SEQUENTIAL_TIMED}"} < set(by_name["coverage"].rows[0])
     assert {row["kind"]: row["hit_1"] for row in by_name["search"].rows} == {"exact": 100, "absent": None}
     assert by_name["speed"].rows[0]["rtf"] == 0.4
 
