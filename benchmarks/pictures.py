@@ -1,4 +1,4 @@
-"""One picture per table: horizontal bars, one group per row."""
+"""One picture per table: horizontal bars, one group per row; or curves against the diagonal."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ def draw(table: Table, path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
+    if table.curves:
+        _draw_curves(table, path)
+        return
     columns = [column for column in table.columns if column.key in table.plotted]
     n_rows = len(table.rows)
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.14 * len(columns) * n_rows + 0.18 * n_rows), layout="constrained")
@@ -39,5 +42,31 @@ def draw(table: Table, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=7, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(columns))
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _draw_curves(table: Table, path: Path) -> None:
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
+    axes.plot([0, 100], [0, 100], color="#bbbbbb", linewidth=1)
+    titles = {column.key: column.title for column in table.columns}
+    for number, (name, x, y) in enumerate(table.curves):
+        points = [
+            (row_x, row_y)
+            for row in table.rows
+            if isinstance(row_x := row.get(x), int | float) and isinstance(row_y := row.get(y), int | float)
+        ]
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name, color=COLOURS[number])
+    _, x, y = table.curves[0]
+    axes.set_xlabel(f"{titles[x]} (%)", fontsize=8)
+    axes.set_ylabel(f"{titles[y]} (%)", fontsize=8)
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, 100)
+    axes.set_aspect("equal")
+    axes.set_title(table.title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False)
     figure.savefig(path, dpi=110)
     plt.close(figure)

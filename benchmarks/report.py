@@ -32,6 +32,7 @@ class Report:
 
     facts: machine, commit, versions and models (`benchmarks.machine.describe`).
     run: corpus and options; failures: one line per recording a system could not hear.
+    title: of the page.
     """
 
     made_at: str  # ISO 8601
@@ -40,6 +41,7 @@ class Report:
     tables: tuple[Table, ...]
     failures: Mapping[str, Sequence[str]]
     remarks: str = ""
+    title: str = "Where we stand"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -54,10 +56,12 @@ class Report:
 
     def markdown(self, picture_of: Mapping[str, str]) -> str:
         """For people. `picture_of`: file of the picture by table name, relative to the Markdown."""
-        parts = ["# Where we stand", self._facts_text()]
+        parts = [f"# {self.title}", self._facts_text()]
         if self.remarks:
             parts.append(self.remarks.strip())
-        parts.append("## Where a peer is ahead\n\n" + ("\n".join(behind(self.tables)) or "Nowhere in these tables."))
+        if any("system" in table.keys for table in self.tables):
+            lines = behind(self.tables) or ["Nowhere in these tables."]
+            parts.append("## Where a peer is ahead\n\n" + "\n".join(lines))
         for table in self.tables:
             parts.append(f"## {table.title}\n\n{table.note}\n\n{_markdown_table(table)}")
             if table.name in picture_of:
@@ -72,13 +76,17 @@ class Report:
         machine, run = self.facts["machine"], self.run
         changed = ", with changes on top" if self.facts["changed_since_commit"] else ""
         sets = ", ".join(f"{count} {name}" for name, count in run["recordings"].items())
-        reused = f" Kept from an earlier run: {', '.join(run['reused'])}." if run["reused"] else ""
+        reused = f" Kept from an earlier run: {', '.join(run['reused'])}." if run.get("reused") else ""
+        queries = f", {run['queries']} queries" if "queries" in run else ""
+        stress = (
+            f"; {run['stress_minutes']} minutes without speech, seed {run['seed']}" if "stress_minutes" in run else ""
+        )
+        turns = " Every system ran in a process of its own, one after another." if queries else ""
         return (
             f"Measured {self.made_at} at commit `{self.facts['commit']}`{changed}, on {machine['processor']} "
             f"({machine['cores']} cores, {machine['threads']} CPU threads for each model, {machine['memory_mb']} MB, "
             f"{machine['system']}, load {machine['load_at_start']} at the start), Python {machine['python']}. "
-            f"Corpus `{run['corpus']}`: {sets}, {run['queries']} queries; {run['stress_minutes']} minutes without "
-            f"speech, seed {run['seed']}.{reused} Every system ran in a process of its own, one after another."
+            f"Corpus `{run['corpus']}`: {sets}{queries}{stress}.{reused}{turns}"
         )
 
     def _provenance_text(self) -> str:

@@ -24,7 +24,8 @@ class Column:
 class Table:
     """Rows are told apart by the columns in `keys`, whose values are words; a number that does not apply is None.
 
-    plotted: the columns that the picture shows.
+    plotted: the columns that the picture shows as bars.
+    curves: instead of bars, percent against percent: a name and the columns of x and y, for each curve.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Mapping[str, Value], ...]
     plotted: tuple[str, ...]
+    curves: tuple[tuple[str, str, str], ...] = ()
 
     def label(self, row: Mapping[str, Value]) -> str:
         """What tells a row apart, for people."""
@@ -56,6 +58,7 @@ class Table:
             ],
             "rows": [dict(row) for row in self.rows],
             "plotted": list(self.plotted),
+            "curves": [list(curve) for curve in self.curves],
         }
 
     @staticmethod
@@ -68,4 +71,5 @@ class Table:
             tuple(Column(**column) for column in data["columns"]),
             tuple(data["rows"]),
             tuple(data["plotted"]),
+            tuple((name, x, y) for name, x, y in data.get("curves", ())),
         )

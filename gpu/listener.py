@@ -15,6 +15,7 @@ from gpu.batching import Batcher, BatchSize
 from gpu.devices import Device, free_gpu_memory
 from gpu.errors import ModelMissing
 from gpu.models import Model, ModelPlaces, resolve
+from transcribe.confidence import Rate, as_decoded, calibration_of, confidence_name
 from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.hearing import StageSeconds, WordsHearing, WordsOptions
 from transcribe.media import Audio
@@ -81,7 +82,7 @@ class HearingModels:
             "words": _fingerprint(
                 WORDS_REVISION,
                 [self.voice_activity.sha256, self.asr.sha256, self.translator.sha256 if self.translator else ""],
-                [asdict(options.words)],
+                [asdict(options.words), {"confidence": confidence_name(self.asr.sha256)}],
             ),
             "turns": _fingerprint(
                 TURNS_REVISION, [self.segmentation.sha256, self.speaker.sha256], [asdict(options.diarization)]
@@ -122,7 +123,14 @@ class Listener:
         caught: what the gate found in windows of all recordings so far.
     """
 
-    def __init__(self, models: HearingModels, options: HearingOptions, device: Device) -> None:
+    def __init__(
+        self, models: HearingModels, options: HearingOptions, device: Device, rate: Rate | None = None
+    ) -> None:
+        """
+        Args:
+            rate: how sure to be of each word, for whoever measures it; None: as calibrated for the model.
+        """
+        self._rate = rate
         self._models, self._options, self._device = models, options, device
         self._loading = threading.Lock()
         self._words: tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]] | None = None
@@ -162,7 +170,12 @@ class Listener:
 
     def _load_words(self) -> tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]]:
         options, device = self._options.words, self._device
-        decoding = {**asdict(options.decoding), "gate": asdict(options.gate)}
+        sha256 = self._models.asr.sha256
+        decoding = {
+            **asdict(options.decoding),
+            "gate": asdict(options.gate),
+            "confidence": confidence_name(sha256),
+        }
         recogniser = self._load_whisper(self._models.asr, decoding)
         translator: Whisper | None = None
         if options.decoding.translate and self._models.translator == self._models.asr:
@@ -177,7 +190,9 @@ class Listener:
 
         voice_activity = use(self._models.voice_activity, {**asdict(options.speech), **asdict(options.windows)})
         return (
-            WordsHearing(recogniser, translator, voice_activity, options),
+            WordsHearing(
+                recogniser, translator, voice_activity, options, self._rate or calibration_of(sha256) or as_decoded
+            ),
             Batcher(answer, self.batch_size(), device.runners * len(device.indices)),
         )
 

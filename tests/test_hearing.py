@@ -16,6 +16,7 @@ from gpu.devices import pick_device
 from gpu.listener import HearingModels, HearingOptions, Listener
 from gpu.models import ModelPlaces
 from tests.conftest import FOOTAGE, reference
+from transcribe.confidence import calibration_of
 from transcribe.errors import ModelUnusable
 from transcribe.gate import Finding
 from transcribe.hearing import HeardWindow, StageSeconds, segments_of
@@ -75,6 +76,16 @@ def test_language_is_decided_where_it_changes(alone: list[WordsArtifact]) -> Non
 
     assert {segment.language for segment in alone[0].segments} == {"en", "es"}
     assert right / total > 0.9
+
+
+def test_confidence_is_calibrated_and_provenance_says_so(alone: list[WordsArtifact]) -> None:
+    """Of the default model; its entry names the calibration that made the numbers."""
+    for artifact in alone:
+        (recogniser,) = [use for use in artifact.models if use.name == "whisper-base"]
+        calibration = calibration_of(recogniser.sha256)
+        assert calibration is not None
+        assert recogniser.options["confidence"] == calibration.name
+        assert all(0 <= word.confidence <= 1 for segment in artifact.segments for word in segment.words)
 
 
 def test_words_lie_in_order_inside_their_segment(alone: list[WordsArtifact]) -> None:

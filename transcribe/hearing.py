@@ -11,10 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Protocol, TypeVar
 
 import numpy as np
 
+from transcribe.confidence import Rate, as_decoded
 from transcribe.coverage import cover
 from transcribe.gate import (
     CAREFUL,
@@ -140,15 +142,21 @@ class WordsHearing:
     """Hears the words of recordings with given models and options; `hear` is one recording."""
 
     def __init__(
-        self, recogniser: Recogniser, translator: Recogniser | None, voice_activity: ModelUse, options: WordsOptions
+        self,
+        recogniser: Recogniser,
+        translator: Recogniser | None,
+        voice_activity: ModelUse,
+        options: WordsOptions,
+        rate: Rate = as_decoded,
     ) -> None:
         """
         Args:
             translator: asked for English where another language is spoken; None: nobody is.
             voice_activity: the model `detect_speech` runs, for provenance.
+            rate: how sure to be of each word; a `transcribe.confidence.Calibration` of the recogniser.
         """
         self._recogniser, self._translator = recogniser, translator
-        self._voice_activity, self._options = voice_activity, options
+        self._voice_activity, self._options, self._rate = voice_activity, options, rate
 
     def hear(self, audio: Audio, spent: StageSeconds, caught: Counter[str]) -> Hearing:
         """Everything said in one recording, before anyone is told apart.
@@ -173,7 +181,7 @@ class WordsHearing:
             heard = yield from self._hear_open_speech(audio.waveform, heard, encoded, known, spent, caught)
             translations = yield from self._translate(audio.waveform, heard, encoded, spent)
             for one, translation in zip(heard, translations, strict=True):
-                segments += segments_of(one, translation)
+                segments += segments_of(one, translation, self._rate)
             let_go(audio.waveform)
         segments = [replace(one, channel=dominant_channel(audio, one.span)) for one in segments]
         segments.sort(key=lambda segment: (segment.start_ms, segment.end_ms))
@@ -398,12 +406,15 @@ class WordsHearing:
         return Encode(model.features(_cut(waveform, window.span), n_frames), stretches)
 
 
-def segments_of(heard: HeardWindow, translation: Sequence[Phrase]) -> list[Segment]:
-    """What one window adds to the transcript: a segment per phrase, its words inside the window's speech."""
+def segments_of(heard: HeardWindow, translation: Sequence[Phrase], rate: Rate = as_decoded) -> list[Segment]:
+    """What one window adds to the transcript: a segment per phrase, its words inside the window's speech.
+
+    A segment is as sure as its words are on average, so that it means the same in whichever parts it is cut later.
+    """
     window = heard.window
     if heard.found & UNHEARD:
         return []
-    decoded = shorten_loops(heard.decoded, [bool(some & LOST) for some in heard.doubts])
+    decoded = rate(shorten_loops(heard.decoded, [bool(some & LOST) for some in heard.doubts]))
     placed = place_words(decoded.words, window)
     segments: list[Segment] = []
     for phrase, doubted in zip(decoded.phrases, heard.doubts, strict=True):
@@ -416,7 +427,7 @@ def segments_of(heard: HeardWindow, translation: Sequence[Phrase]) -> list[Segme
                 words[-1].end_ms,
                 phrase.text,
                 window.language,
-                round(math.exp(decoded.avg_logprob), 4),
+                round(fmean(word.confidence for word in words), 4),
                 tuple(words),
                 flags=("doubtful",) if doubted else (),
                 translation=_translated(phrase, translation),

@@ -40,7 +40,7 @@ class Word:
     start_ms: int
     end_ms: int
     text: str
-    confidence: float  # 0..1, the decoder's own probability
+    confidence: float  # 0..1, that it is right: calibrated, or the decoder's own probability; `ModelUse.options` says
     flags: tuple[str, ...] = ()
 
     @property
@@ -56,7 +56,7 @@ class Segment:
     end_ms: int
     text: str
     language: str  # ISO 639-1 as Whisper names it
-    confidence: float
+    confidence: float  # the mean of its words'
     words: tuple[Word, ...] = ()
     speaker: str | None = None  # None: nobody was told apart (yet)
     flags: tuple[str, ...] = ()
