@@ -331,3 +331,7 @@ def weights_table(calibration: Calibration) -> Table:
         ),
         ("weight",),
     )
+
+
+if __name__ == "__main__":
+    command()
