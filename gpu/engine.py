@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -31,6 +31,11 @@ class Claimed(Protocol):
     @property
     def alone(self) -> bool:
         """Whether a process died over it before: nothing else may be in flight while it is heard."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """People its metadata names; they may be spoken of."""
         ...
 
 
@@ -83,7 +88,7 @@ class Listens(Protocol):
     beside them.
     """
 
-    def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact: ...
+    def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str]) -> WordsArtifact: ...
 
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact: ...
 
@@ -209,8 +214,9 @@ class LocalEngine:
     def _stage(self, claim: ClaimT, stage: str, audio: Audio) -> Heard[ClaimT] | Failed[ClaimT]:
         spent = StageSeconds()
         try:
-            listen = self._listener.words if stage == "words" else self._listener.turns
-            return Heard(claim, listen(audio, spent), spent.seconds)
+            if stage == "words":
+                return Heard(claim, self._listener.words(audio, spent, claim.names), spent.seconds)
+            return Heard(claim, self._listener.turns(audio, spent), spent.seconds)
         except Exception as error:  # noqa: BLE001 -- see above; a failing diarizer costs no words
             return Failed(claim, stage, _reason(error), _transient(error))
 

@@ -161,7 +161,7 @@ class Ingest:
                 case Decoded(claim, audio, seconds):
                     self.report.stages.add("decode", seconds)
                     for note in audio.media.notes:
-                        self._note(f"{claim.source}: {note}")
+                        self.note(f"{claim.source}: {note}")
                 case Heard(claim, artifact, seconds):
                     self._keep(claim, artifact, seconds)
                 case Failed(claim, stage, error, transient):
@@ -215,7 +215,7 @@ class Ingest:
             )
         except IndexBusy as error:
             if patience_seconds:
-                self._note(f"{error} What was heard is kept; the next ingest indexes it.")
+                self.note(f"{error} What was heard is kept; the next ingest indexes it.")
 
     def _resting(self) -> None:
         """Sources of this scan that rest as failed since earlier runs are failures of this one too."""
@@ -233,7 +233,8 @@ class Ingest:
         self.report.failures.append(failure)
         self._progress.failed(failure)
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Something the reader of the report should know."""
         self.report.warnings.append(text)
         self._progress.note(text)
 

@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     translator_model: str | None = Field(
         None, description="Whisper model that puts other languages into English; default: by `asr_model`"
     )
+    vocabulary: Path | None = Field(
+        None, description="file of names and words to expect, one a line; hears every window twice"
+    )
+    vocabulary_names: bool = Field(False, description="whether to expect the officer the manifest names, likewise")
     text_model: str = Field("all-MiniLM-L6-v2", description="text embedding model, name or folder")
 
     @field_validator("zone")

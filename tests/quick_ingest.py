@@ -51,7 +51,7 @@ class QuickEars:
         self.heard: list[str] = []
         self._before = before
 
-    def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
+    def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
         self._before()
         self.heard.append(audio.recording_id)
         words = tuple(Word(100 * n, 100 * n + 90, text, 0.9) for n, text in enumerate(SENTENCE))

@@ -29,7 +29,7 @@ class Ears:
     def __init__(self, also: Sequence[Segment] = ()) -> None:
         self._also = tuple(also)
 
-    def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
+    def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
         words = tuple(
             Word(SENTENCE_MS + 300 * n, SENTENCE_MS + 300 * n + 280, text, 0.9)
             for n, text in enumerate(SENTENCE.split())

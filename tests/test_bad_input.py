@@ -68,6 +68,15 @@ def unknown_model(folder: Path) -> list[str]:
     return [str(folder), "--asr-model", "whisper-enormous"]
 
 
+def vocabulary_that_does_not_exist(folder: Path) -> list[str]:
+    return [str(folder), "--vocabulary", str(folder / "names.txt")]
+
+
+def vocabulary_in_latin_1(folder: Path) -> list[str]:
+    (folder / "names.txt").write_bytes("Kowalczyk\nVillaseñor\n".encode("latin-1"))
+    return [str(folder), "--vocabulary", str(folder / "names.txt")]
+
+
 @pytest.mark.parametrize(
     ("make", "code", "says"),
     [
@@ -80,6 +89,8 @@ def unknown_model(folder: Path) -> list[str]:
         (manifest_with_an_impossible_date, 3, ["line 2", "recorded_at", "2025-02-30T10:00:00"]),
         (manifest_without_a_path_column, 1, ["manifest.csv", "path"]),
         (unknown_flag_value, 2, ["--device", "tpu", "cuda"]),
+        (vocabulary_that_does_not_exist, 1, ["names.txt", "does not exist", "one word or phrase a line"]),
+        (vocabulary_in_latin_1, 1, ["names.txt", "line 2 is not UTF-8"]),
         (unknown_model, 1, ["whisper-enormous", "whisper-base"]),
     ],
 )

@@ -219,6 +219,25 @@ def test_a_claim_is_exclusive_until_it_is_finished(catalog: Catalog) -> None:
     assert claim_one(catalog, second) == claim
 
 
+@pytest.mark.parametrize(
+    ("officer", "names"),
+    [
+        ("Officer Renee Okafor", ("Renee Okafor",)),
+        ("Oficial Luis Villaseñor", ("Luis Villaseñor",)),
+        ("Det. Sgt. Kim Lee", ("Kim Lee",)),
+        ("OKAFOR, Renee", ("Renee OKAFOR",)),
+        ("Sgt. Tom Brandt; Officer Renee Okafor", ("Tom Brandt", "Renee Okafor")),
+        ("Officer", ()),
+        ("", ()),
+    ],
+)
+def test_a_claim_names_the_people_its_metadata_names(catalog: Catalog, officer: str, names: tuple[str, ...]) -> None:
+    """As they are spoken, without rank: whoever hears the recording may be told to expect them."""
+    catalog.register([seen("x", {"officer": officer, "unit": "12B North District"})])
+
+    assert claim_one(catalog, new_owner()).names == names
+
+
 def test_claims_come_by_id_and_only_of_the_sources_asked_for(catalog: Catalog) -> None:
     """An ingest hears what it was given, oldest first, however much else waits."""
     catalog.register([seen(f"{number:03}") for number in range(200)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from transcribe.transcript import TurnsArtifact, WordsArtifact
 class Asked:
     source: str
     alone: bool = False
+    names: tuple[str, ...] = ()
 
 
 class Ears:
@@ -29,7 +30,7 @@ class Ears:
         self.deaf_to = deaf_to
         self.heard: list[str] = []
 
-    def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
+    def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
         self.heard.append("words")
         if "words" in self.deaf_to:
             raise RuntimeError("out of ears")
@@ -61,15 +62,30 @@ def test_every_claim_is_read_heard_and_finished(sources: list[Asked]) -> None:
         assert [type(event) for event in events if event.claim is source] == [Decoded, Heard, Heard, Finished]
 
 
+def test_names_reach_the_words_of_their_own_recording(sources: list[Asked]) -> None:
+    """What the claim says about people is told to whoever hears its words."""
+    told: dict[str, Sequence[str]] = {}
+
+    class Curious(Ears):
+        def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
+            told[audio.recording_id] = names
+            return super().words(audio, spent, names)
+
+    named = [Asked(source.source, names=(f"Officer {n}",)) for n, source in enumerate(sources)]
+    events = list(LocalEngine(Curious()).hear(named, both))
+
+    assert told == {event.audio.recording_id: event.claim.names for event in events if isinstance(event, Decoded)}
+
+
 def test_words_of_several_recordings_are_heard_together(sources: list[Asked]) -> None:
     """Each waits here for all the others to have begun: that is how they come to share batches."""
 
     class Patient(Ears):
         begun = threading.Barrier(3, timeout=10)
 
-        def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
+        def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
             self.begun.wait()
-            return super().words(audio, spent)
+            return super().words(audio, spent, names)
 
     events = list(LocalEngine(Patient()).hear(sources, both))
 
@@ -83,12 +99,12 @@ def test_no_more_is_in_flight_than_allowed(sources: list[Asked]) -> None:
         begun = 0
         counting = threading.Condition()
 
-        def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
+        def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
             with self.counting:
                 self.begun += 1
                 self.counting.notify_all()
                 self.counting.wait_for(lambda: self.begun >= 2, timeout=10)
-            return super().words(audio, spent)
+            return super().words(audio, spent, names)
 
     flying, most = 0, 0
     for event in LocalEngine(Together(), together_seconds=1.0).hear(sources, both):
@@ -114,9 +130,9 @@ def test_words_and_turns_are_heard_side_by_side(sources: list[Asked]) -> None:
     class Patient(Ears):
         begun = threading.Barrier(2, timeout=10)
 
-        def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
+        def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
             self.begun.wait()
-            return super().words(audio, spent)
+            return super().words(audio, spent, names)
 
         def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
             self.begun.wait()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,24 @@ from tests.conftest import FOOTAGE, reference
 from transcribe.confidence import calibration_of
 from transcribe.errors import ModelUnusable
 from transcribe.gate import Finding
-from transcribe.hearing import HeardWindow, StageSeconds, segments_of
+from transcribe.hearing import HeardWindow, Hearing, StageSeconds, WordsHearing, WordsOptions, segments_of
 from transcribe.media import Audio, decode
 from transcribe.spans import Span, merge
-from transcribe.speech import SpeechOptions, detect_digital_silence, detect_speech, let_go
+from transcribe.speech import SpeechOptions, Waveform, detect_digital_silence, detect_speech, let_go
 from transcribe.transcript import ModelUse, State, WordsArtifact
-from transcribe.whisper import Decoded, Phrase, TimedWord, Whisper, padded_frames
+from transcribe.vocabulary import NOTHING, Vocabulary
+from transcribe.whisper import (
+    Decode,
+    Decoded,
+    Encode,
+    Encoded,
+    Features,
+    Phrase,
+    TimedWord,
+    Whisper,
+    WhisperRequest,
+    padded_frames,
+)
 from transcribe.windows import Window
 
 INTERPRETER = "AXON_Body_3_2025-03-21_1018_X60A30417"  # English and Spanish alternate
@@ -209,3 +222,128 @@ def test_a_folder_without_a_model_is_refused_with_the_reason() -> None:
     """The error names the model and where to look."""
     with pytest.raises(ModelUnusable, match="earwitness models"):
         Whisper(FOOTAGE, ModelUse("my-model", "", ""))
+
+
+# What a vocabulary changes, with a recogniser that answers what it is told to
+
+
+class Parrot:
+    """Hears one sentence in every window: `says`, or `primed` where it was given a prompt; keeps what it was asked."""
+
+    use = ModelUse("parrot", "1", "00" * 32)
+    is_multilingual = False
+
+    def __init__(self, says: str, primed: str, primed_logprob: float = -0.3) -> None:
+        self._says, self._primed, self._primed_logprob = says, primed, primed_logprob
+        self.asked: list[WhisperRequest] = []
+
+    def features(self, samples: Waveform, n_frames: int) -> Features:
+        return np.zeros((1, n_frames), np.float32)
+
+    def tokens(self, text: str) -> tuple[int, ...]:
+        return tuple(map(ord, text))
+
+    def run(self, hearing: Hearing) -> WordsArtifact:
+        answers: list[Encoded | Decoded] | None = None
+        try:
+            while True:
+                requests: Sequence[WhisperRequest] = hearing.send(answers)  # type: ignore[arg-type]  # None starts it
+                self.asked += requests
+                answers = [self._answer(one) for one in requests]
+        except StopIteration as done:
+            artifact: WordsArtifact = done.value
+            return artifact
+
+    def _answer(self, request: WhisperRequest) -> Encoded | Decoded:
+        if isinstance(request, Encode):
+            return Encoded(np.zeros((request.features.shape[1] // 2, 1), np.float32), {}, ())
+        text = (self._primed if request.prompt else self._says).split()
+        words = tuple(TimedWord(0.2 * n, 0.2 * n + 0.2, f" {word}", 0.9) for n, word in enumerate(text))
+        phrases = (Phrase(0.0, 0.2 * len(words), " ".join(text), words),) if words else ()
+        return Decoded(phrases, self._primed_logprob if request.prompt else -0.3, 0.0, False)
+
+
+NAMES = Vocabulary.of(["Kowalczyk", "Dispatch"])
+
+
+def hear(parrot: Parrot, audio: Audio, vocabulary: Vocabulary, names: Sequence[str] = ()) -> WordsArtifact:
+    hearing = WordsHearing(parrot, None, ModelUse("silero-vad", "", ""), WordsOptions())
+    return parrot.run(hearing.hear(audio, StageSeconds(), Counter(), vocabulary, names))
+
+
+def flagged(artifact: WordsArtifact) -> set[tuple[str, tuple[str, ...]]]:
+    return {(word.text, word.flags) for segment in artifact.segments for word in segment.words}
+
+
+def test_a_vocabulary_adds_one_decode_of_each_window_and_nothing_else(recordings: list[Audio]) -> None:
+    """Without one nothing is asked differently; with one the same is asked, and primed decodes besides."""
+    without, with_one = Parrot("is Colville here", ""), Parrot("is Colville here", "is Kowalczyk here")
+    plain = hear(without, recordings[1], NOTHING)
+    hear(with_one, recordings[1], NAMES)
+    primed = [one for one in with_one.asked if isinstance(one, Decode) and one.prompt]
+
+    assert all(not one.prompt for one in without.asked if isinstance(one, Decode))
+    assert [one.bucket for one in with_one.asked if one not in primed] == [one.bucket for one in without.asked]
+    assert len(primed) == len({id(one.encoded) for one in primed}) == len(plain.segments)
+    assert plain.models[1] == Parrot.use
+
+
+@pytest.mark.parametrize(
+    ("says", "primed", "heard"),
+    [
+        ("is Colville here", "is Kowalczyk here", {("is", ()), ("Kowalczyk", ("primed",)), ("here", ())}),
+        ("is Kowalczyk here", "is Kowalczyk there", {("is", ()), ("Kowalczyk", ()), ("here", ())}),
+        ("", "Kowalczyk Kowalczyk", set()),
+    ],
+)
+def test_a_word_is_primed_unless_it_was_heard_anyway(
+    recordings: list[Audio], says: str, primed: str, heard: set[tuple[str, tuple[str, ...]]]
+) -> None:
+    """What only the vocabulary brought is flagged, in windows decoded again like in any; silence stays silent."""
+    assert flagged(hear(Parrot(says, primed), recordings[1], NAMES)) == heard
+
+
+def test_a_more_suspicious_decode_brings_no_name(recordings: list[Audio]) -> None:
+    """The gate has its say about the primed decode as well."""
+    unlikely = Parrot("is Colville here", "is Kowalczyk here", primed_logprob=-1.4)
+
+    assert flagged(hear(unlikely, recordings[1], NAMES)) == {("is", ()), ("Colville", ()), ("here", ())}
+
+
+def test_provenance_says_what_the_decoder_was_told(recordings: list[Audio]) -> None:
+    """Of the recogniser: the vocabulary's hash and size, and this recording's names."""
+    heard = hear(Parrot("is Colville here", "is Kowalczyk here"), recordings[1], NAMES, ["Renee Okafor"])
+
+    assert heard.models[1].options["vocabulary"] == {
+        "sha256": NAMES.sha256,
+        "n_entries": 2,
+        "names": ["Renee Okafor"],
+        "n_left_out": 0,
+    }
+    assert WordsArtifact.from_json(heard.to_json()) == heard
+
+
+def test_only_another_vocabulary_has_recordings_heard_again(model_places: ModelPlaces) -> None:
+    """Its entries count, and whether names are expected; an empty one is as none. Voices are not concerned."""
+    models = HearingModels.find(None, pick_device("cpu"), model_places)
+    prints = [
+        models.fingerprints(options)
+        for options in (
+            HearingOptions(),
+            HearingOptions(vocabulary=NAMES),
+            HearingOptions(vocabulary=NAMES + Vocabulary.of(["Okafor"])),
+            HearingOptions(vocabulary=NAMES, names=True),
+            HearingOptions(names=True),
+        )
+    ]
+
+    assert len({one["words"] for one in prints}) == len(prints)
+    assert len({one["turns"] for one in prints}) == 1
+    assert models.fingerprints(HearingOptions(vocabulary=Vocabulary.of([]))) == prints[0]
+
+
+def test_names_are_told_only_where_that_is_wanted(
+    listener: Listener, recordings: list[Audio], alone: list[WordsArtifact]
+) -> None:
+    """A listener that was not asked to expect names hears as if there were none."""
+    assert listener.words(recordings[1], StageSeconds(), ["Renee Okafor"]) == alone[1]

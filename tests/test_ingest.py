@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,24 @@ def test_an_unchanged_folder_is_skipped(archive: Archive) -> None:
     assert again.json["stage_seconds"]["decode"] == 0
 
 
+def test_a_vocabulary_is_used_as_far_as_the_model_takes_it(tmp_path: Path) -> None:
+    """The run's entries come before the agency's, what has no room is said, and silence stays silent."""
+    (tmp_path / "run.txt").write_text("Kowalczyk\nSchuylkill Avenue\n")
+    (tmp_path / "agency.txt").write_text("\n".join(f"{n} Kosciuszko Street" for n in range(100, 200)))
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "earwitness.toml").write_text(f'vocabulary = "{tmp_path / "agency.txt"}"\n')
+    done = earwitness("ingest", FOOTAGE / f"{NOBODY}.mp4", "--vocabulary", tmp_path / "run.txt", "--json", data=data)
+    transcript = Transcript.from_json(earwitness("export", f"{NOBODY}.mp4", "--format", "json", data=data).json)
+    (told,) = [model.options["vocabulary"] for model in transcript.models if "vocabulary" in model.options]
+
+    assert done.code == 0, done.err
+    assert told["n_entries"] == 102
+    assert 50 < told["n_left_out"] < 100
+    assert [f"{told['n_left_out']} of 102 entries" in warning for warning in done.json["warnings"]] == [True]
+    assert transcript.words == []
+
+
 # The loop, with ears that answer at once
 
 
@@ -169,7 +188,7 @@ class Ears:
         self.turns_heard: list[str] = []
         self.deaf_to_voices = False
 
-    def words(self, audio: Audio, spent: StageSeconds) -> WordsArtifact:
+    def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
         self.words_heard.append(audio.recording_id)
         words = tuple(Word(100 * n, 100 * n + 90, text, 0.9) for n, text in enumerate(["open", "the", "trunk"]))
         segment = Segment(0, words[-1].end_ms, "open the trunk", "en", 0.9, words)

@@ -54,3 +54,17 @@ class ModelUnusable(TranscribeError):
 
     def __str__(self) -> str:
         return f"model {self.model} cannot be used: {self.reason}. `earwitness models` lists what is installed."
+
+
+class VocabularyUnreadable(TranscribeError):
+    """A vocabulary file makes no sense."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return (
+            f"cannot use the vocabulary {self.path}: {self.reason}. It is a text file in UTF-8 with one word or "
+            "phrase a line."
+        )

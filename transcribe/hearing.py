@@ -36,9 +36,11 @@ from transcribe.gate import (
 from transcribe.languages import LanguageGuess, is_one_language, settle_languages
 from transcribe.media import Audio, dominant_channel
 from transcribe.open_speech import OpenSpeech, open_speech
+from transcribe.priming import Primer, adopt, make_primer
 from transcribe.spans import Span
 from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech, let_go
 from transcribe.transcript import ModelUse, Segment, WordsArtifact
+from transcribe.vocabulary import NOTHING, Vocabulary
 from transcribe.whisper import (
     FRAMES_PER_SECOND,
     MAX_FRAMES,
@@ -101,6 +103,8 @@ class Recogniser(Protocol):
 
     def features(self, samples: Waveform, n_frames: int) -> Features: ...
 
+    def tokens(self, text: str) -> tuple[int, ...]: ...
+
 
 @dataclass(slots=True)
 class StageSeconds:
@@ -158,10 +162,18 @@ class WordsHearing:
         self._recogniser, self._translator = recogniser, translator
         self._voice_activity, self._options, self._rate = voice_activity, options, rate
 
-    def hear(self, audio: Audio, spent: StageSeconds, caught: Counter[str]) -> Hearing:
+    def hear(
+        self,
+        audio: Audio,
+        spent: StageSeconds,
+        caught: Counter[str],
+        vocabulary: Vocabulary = NOTHING,
+        names: Sequence[str] = (),
+    ) -> Hearing:
         """Everything said in one recording, before anyone is told apart.
 
         Args:
+            vocabulary: of the agency and the run. names: from what is known of this recording.
             spent: gets the seconds of `speech`, `transcribe` and `align`; of work shared with other
                 recordings, this one's share.
             caught: counts what the gate found, per window and attempt, and stretches recovered (`RECOVERED`).
@@ -171,6 +183,7 @@ class WordsHearing:
         speech = detect_speech(audio.waveform, self._options.speech, silent)
         spent.add("speech", time.perf_counter() - started)
 
+        primer = make_primer(vocabulary, names, self._recogniser.tokens)
         segments: list[Segment] = []
         known: list[LanguageGuess] = []  # of the recording so far
         for some in _slices(build_windows(speech, [""] * len(speech), silent, self._options.windows), WINDOWS_AT_ONCE):
@@ -179,6 +192,8 @@ class WordsHearing:
             windows = build_windows(parts, languages, silent, self._options.windows)
             heard = yield from self._decode(audio.waveform, windows, encoded, spent, caught)
             heard = yield from self._hear_open_speech(audio.waveform, heard, encoded, known, spent, caught)
+            if primer:
+                heard = yield from self._prime(primer, heard, encoded, spent)
             translations = yield from self._translate(audio.waveform, heard, encoded, spent)
             for one, translation in zip(heard, translations, strict=True):
                 segments += segments_of(one, translation, self._rate)
@@ -190,6 +205,9 @@ class WordsHearing:
         uses = [self._voice_activity, self._recogniser.use]
         if self._translator and self._translator.use not in uses:
             uses.append(self._translator.use)
+        if primer:
+            options = {**self._recogniser.use.options, "vocabulary": primer.provenance}
+            uses[1] = replace(self._recogniser.use, options=options)
         return WordsArtifact(
             audio.recording_id,
             audio.media,
@@ -359,6 +377,28 @@ class WordsHearing:
                     outputs[window.span] = output
         kept = [whole.without(replaced.get(number, set())) for number, whole in enumerate(heard)]
         return sorted([*kept, *added], key=lambda one: one.window.span)
+
+    def _prime(
+        self, primer: Primer, heard: Sequence[HeardWindow], outputs: _Outputs, spent: StageSeconds
+    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[HeardWindow]]:
+        """Settled windows heard once more with the vocabulary; an answer that is more suspicious changes nothing.
+
+        Windows in which nothing was heard are left alone: names would be written into noise.
+        """
+        plan = self._options.decoding.plan
+        spoken = [one for one in heard if one.decoded.phrases]
+        answers = yield [
+            Decode(outputs[one.window.span], _frames(one.window.span), one.window.language, plan, prompt=primer.prompt)
+            for one in spoken
+        ]
+        primed: dict[Span, HeardWindow] = {}
+        for one, answer in zip(spoken, answers, strict=True):
+            assert isinstance(answer, Decoded)
+            spent.add("transcribe", answer.seconds)
+            spent.add("align", answer.align_seconds)
+            if findings(answer, one.window, self._options.gate) <= one.found:
+                primed[one.window.span] = replace(one, decoded=adopt(one.decoded, answer, primer.vocabulary))
+        return [primed.get(one.window.span, one) for one in heard]
 
     def _translate(
         self, waveform: Waveform, heard: Sequence[HeardWindow], outputs: _Outputs, spent: StageSeconds

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ TIMESTAMP_SECONDS = 0.02
 TOKENS_PER_SECOND = 10
 SPARE_TOKENS = 24
 MAX_TOKENS = 448  # positions the decoder was trained on
+PROMPT_TOKENS = MAX_TOKENS // 2 - 1  # the most a prompt may hold (openai/whisper, decoding.py); a mark goes before it
 STRETCHES_AT_ONCE = 32
 
 # Of a stretch, so much is looked at to guess its language: the encoder has seen the whole window already.
@@ -80,6 +81,7 @@ class Decode:
 
     encoded: the encoder's output for it. n_frames: of sound; the rest is padding.
     task: `transcribe`, or `translate` to English (whose words get no times).
+    prompt: tokens the decoder is made to believe it wrote just before; at most `PROMPT_TOKENS`.
     """
 
     encoded: Output
@@ -87,20 +89,26 @@ class Decode:
     language: str
     plan: Plan
     task: str = "transcribe"
+    prompt: tuple[int, ...] = ()
 
     @property
     def bucket(self) -> Hashable:
-        return (self.task, len(self.encoded), self.plan)
+        # One batch starts at one position: CTranslate2 takes prompts of equal length only.
+        return (self.task, len(self.encoded), self.plan, len(self.prompt))
 
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """A word of a window, its times in seconds from the window's start; text with its leading space."""
+    """A word of a window, its times in seconds from the window's start; text with its leading space.
+
+    primed: a prompt may have suggested it.
+    """
 
     start_s: float
     end_s: float
     text: str
     probability: float
+    primed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +213,10 @@ class Whisper:
         padded[:, : found.shape[1]] = found
         return padded
 
+    def tokens(self, text: str) -> tuple[int, ...]:
+        """`text` as the model writes it, without marks of its own: for `Decode.prompt`."""
+        return tuple(self._tokens.encode(text, add_special_tokens=False).ids)
+
     def answer(self, requests: Sequence[WhisperRequest]) -> Sequence[WhisperResult]:
         """Answers to requests of one bucket, in order."""
         if isinstance(requests[0], Encode):
@@ -215,12 +227,13 @@ class Whisper:
         """The decoder alone: encoder outputs as one batch, and CTranslate2's results."""
         first = requests[0]
         batch = _batch([request.encoded for request in requests])
-        prompts = [list(self._tokenizer(request).sot_sequence) for request in requests]
+        prompts = [self._start(request) for request in requests]
         found = self._model.generate(
             batch,
             prompts,
             beam_size=first.plan.beam_size,
-            max_length=2 * _room(first),  # CTranslate2 writes at most half of it
+            # CTranslate2 writes at most half of `max_length`, and no more than is left of it behind the prompt.
+            max_length=max(2 * self._room(first), self._room(first) + len(prompts[0]) - 1),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed,
@@ -280,7 +293,7 @@ class Whisper:
                 _phrases(self._tokenizer(request), ids, some, request.n_frames / FRAMES_PER_SECOND),
                 one.scores[0] * len(ids) / (len(ids) + 1),
                 one.no_speech_prob,
-                len(ids) >= _room(request),
+                len(ids) >= self._room(request),
                 seconds,
                 align_seconds,
             )
@@ -306,6 +319,17 @@ class Whisper:
                 aligned[place] = _timed_words(tokenizer, text, one)
         return aligned
 
+    def _start(self, request: Decode) -> list[int]:
+        """What the decoder is given before the first token it writes."""
+        tokenizer = self._tokenizer(request)
+        prompt = [tokenizer.sot_prev, *request.prompt] if request.prompt else []
+        return [*prompt, *tokenizer.sot_sequence]
+
+    def _room(self, request: Decode) -> int:
+        """The most tokens that may be written for a window of this padded length, and for what the prompt leaves."""
+        wanted = SPARE_TOKENS + TOKENS_PER_SECOND * 2 * len(request.encoded) // FRAMES_PER_SECOND
+        return min(wanted, MAX_TOKENS // 2, MAX_TOKENS + 1 - len(self._start(request)))
+
     def _tokenizer(self, request: Decode) -> Tokenizer:
         return self._tokenizer_of(request.language, request.task)
 
@@ -329,6 +353,21 @@ class Whisper:
         return list(get_suppressed_tokens(self._tokenizer_of("en", "transcribe"), [-1]) or ())
 
 
+def encoder(directory: Path, model_name: str) -> Callable[[str], tuple[int, ...]]:
+    """`Whisper.tokens` of the model in `directory`, without loading more of it.
+
+    Raises:
+        ModelUnusable: there is no tokenizer in the folder.
+    """
+    import tokenizers
+
+    try:
+        found = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
+    except Exception as error:  # tokenizers raises a bare Exception
+        raise ModelUnusable(model_name, str(error)) from error
+    return lambda text: tuple(found.encode(text, add_special_tokens=False).ids)
+
+
 def translates(model_name: str) -> bool:
     """Whether a Whisper model of this name was trained to translate: English-only and turbo models were not."""
     return not model_name.endswith(".en") and "turbo" not in model_name
@@ -344,12 +383,6 @@ def _batch(arrays: Sequence[NDArray[Any]]) -> Any:
     import ctranslate2
 
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(arrays)))
-
-
-def _room(request: Decode) -> int:
-    """The most tokens a window of this padded length gets."""
-    wanted = SPARE_TOKENS + TOKENS_PER_SECOND * 2 * len(request.encoded) // FRAMES_PER_SECOND
-    return min(wanted, MAX_TOKENS // 2)
 
 
 def _text_tokens(tokens: Sequence[int], end: int) -> list[int]:

@@ -28,7 +28,8 @@ def place_words(timed: Sequence[TimedWord], window: Window) -> list[Word]:
         start = min(max(window.span.start_ms + round(word.start_s * 1000), earliest), window.span.end_ms)
         end = min(max(window.span.start_ms + round(word.end_s * 1000), start), window.span.end_ms)
         start, end = _inside_speech(start, end, window.speech)
-        placed.append(Word(start, end, text, round(word.probability, 4)))
+        flags = ("primed",) if word.primed else ()
+        placed.append(Word(start, end, text, round(word.probability, 4), flags))
         earliest = end
     return placed
 

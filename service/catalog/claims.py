@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case, not_, or_, select, true, update
 
 from service.catalog.entries import HEARING, Claim, Stage
+from service.catalog.metadata import people
 from service.catalog.models import recordings, sources, stages
 from service.catalog.owners import is_gone
 from transcribe.transcript import RecordingId
@@ -148,7 +149,14 @@ def _suspect(table: Table, interrupted: bool) -> ColumnElement[bool]:
     return table.c.interruptions == 0
 
 
-_CLAIMED_COLUMNS = (sources.c.id, sources.c.url, sources.c.size_bytes, sources.c.modified, sources.c.recording_id)
+_CLAIMED_COLUMNS = (
+    sources.c.id,
+    sources.c.url,
+    sources.c.size_bytes,
+    sources.c.modified,
+    sources.c.recording_id,
+    sources.c.metadata,
+)
 
 
 def _unread(owner: str, interrupted: bool, now_ms: int) -> Select[Any]:
@@ -200,5 +208,13 @@ def _lease(
     connection.execute(update(sources).where(sources.c.id == row.id).values(lease(owner, now_ms) | counted))
     recording_id = None if row.recording_id is None else RecordingId(row.recording_id)
     return Claim(
-        row.id, row.url, recording_id, due, row.size_bytes, row.modified, row.interruptions, dict(fingerprints)
+        row.id,
+        row.url,
+        recording_id,
+        due,
+        row.size_bytes,
+        row.modified,
+        row.interruptions,
+        dict(fingerprints),
+        people(row.metadata),
     )

@@ -64,6 +64,7 @@ class Claim:
     modified: str = ""
     interruptions: int = 0  # how many processes died over it before
     fingerprints: Mapping[Stage, str] = field(default_factory=dict, compare=False)
+    names: tuple[str, ...] = ()  # people the metadata names
 
     @property
     def alone(self) -> bool:

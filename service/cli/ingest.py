@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where models run. [default: auto]")
 @click.option("--asr-model", metavar="NAME|DIR", help="Speech model. [default: whisper-base; on a GPU large-v3-turbo]")
+@click.option(
+    "--vocabulary",
+    type=click.Path(path_type=Path),
+    help="Names and words to expect in this run, one a line, besides those of the setting `vocabulary`.",
+)
 @click.option("--retry-failed", is_flag=True, help="Try again what rests as failed after three attempts.")
 @common
 @click.pass_obj
@@ -42,6 +47,7 @@ def command(
     engine: str,
     device: str | None,
     asr_model: str | None,
+    vocabulary: Path | None,
     retry_failed: bool,
 ) -> None:
     """Hear every recording in SOURCE (files, folders, URLs) and index what was said.
@@ -54,7 +60,7 @@ def command(
     if engine == "ray":
         raise click.UsageError("--engine ray is not part of this version; --engine local hears on this machine")
     settings = options.settings(device=device, asr_model=asr_model)
-    report = _run(settings, sources, manifest, retry_failed, options.json)
+    report = _run(settings, sources, manifest, vocabulary, retry_failed, options.json)
     if options.json:
         print_json(report.to_json())
     else:
@@ -67,7 +73,12 @@ def command(
 
 
 def _run(
-    settings: Settings, sources: tuple[str, ...], manifest: Path | None, retry_failed: bool, quiet: bool
+    settings: Settings,
+    sources: tuple[str, ...],
+    manifest: Path | None,
+    vocabulary: Path | None,
+    retry_failed: bool,
+    quiet: bool,
 ) -> Report:
     from gpu.devices import pick_device
     from gpu.engine import LocalEngine
@@ -79,7 +90,9 @@ def _run(
     from service.ingest import Ingest, find_sources
     from service.progress import watch
     from service.transcripts import TranscriptStore
+    from transcribe.vocabulary import NOTHING, read_vocabulary
 
+    expected = sum((read_vocabulary(path) for path in (vocabulary, settings.vocabulary) if path), NOTHING)
     found = find_sources(sources, manifest, settings)
     stay_offline(settings.allow_hub)
     prepare_data(settings)
@@ -87,7 +100,7 @@ def _run(
     with _finish_on_interrupt(stop), Catalog.open(settings.catalog) as catalog, watch(sys.stderr) as progress:
         device = pick_device(settings.device, settings.threads)
         models = HearingModels.find(settings.asr_model, device, settings.model_places, settings.translator_model)
-        hearing = HearingOptions()
+        hearing = HearingOptions(vocabulary=expected, names=settings.vocabulary_names)
         transcripts = TranscriptStore(settings.transcripts)
         with closing(Listener(models, hearing, device)) as listener:
             ingest = Ingest(
@@ -99,6 +112,12 @@ def _run(
                 progress,
                 stop,
             )
+            left_out = models.left_out(expected)
+            if left_out:
+                ingest.note(
+                    f"the vocabulary is longer than the speech model takes: {len(left_out)} of {len(expected.entries)} "
+                    f"entries, from {left_out[0]!r} on, are left out; put those that matter first"
+                )
             return ingest.run(found, retry_failed)
 
 
