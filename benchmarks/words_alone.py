@@ -28,8 +28,10 @@ from gpu.listener import HearingModels, HearingOptions, Listener, use
 from gpu.models import ModelPlaces
 from gpu.offline import stay_offline
 from transcribe.gate import CAREFUL
-from transcribe.hearing import HeardWindow, StageSeconds, WordsHearing, WordsOptions, segments_of
+from transcribe.hearing import StageSeconds, WordsHearing
 from transcribe.media import Audio, decode
+from transcribe.options import WordsOptions
+from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span
 from transcribe.speech import SAMPLES_PER_MS
 from transcribe.transcript import ModelUse
@@ -117,7 +119,7 @@ def _oracle(paths: Sequence[Path], threads: int, utterances: Truth) -> Heard:
         segments = [
             segment
             for window, answer in zip(windows, answers, strict=True)
-            for segment in segments_of(HeardWindow(window, answer), ())
+            for segment in segments_of(HeardWindow.believed(window, answer), ())
         ]
         hypotheses[path.stem] = Hypothesis(tuple(segments))
     return Heard(audio_seconds, {"transcribe": time.perf_counter() - started}, hypotheses)

@@ -17,8 +17,9 @@ from gpu.errors import ModelMissing
 from gpu.models import Model, ModelPlaces, resolve
 from transcribe.confidence import Rate, as_decoded, calibration_of, confidence_name
 from transcribe.diarization import DiarizationOptions, Diarizer
-from transcribe.hearing import StageSeconds, WordsHearing, WordsOptions
+from transcribe.hearing import StageSeconds, WordsHearing
 from transcribe.media import Audio
+from transcribe.options import WordsOptions
 from transcribe.transcript import ModelUse, TurnsArtifact, WordsArtifact, canonical_json
 from transcribe.vocabulary import NOTHING, Vocabulary, prompt
 from transcribe.whisper import Decode, Whisper, WhisperRequest, WhisperResult, encoder, translates

@@ -21,7 +21,7 @@ from gpu.devices import pick_device
 from gpu.listener import HearingModels, HearingOptions
 from gpu.models import ModelPlaces
 from transcribe.confidence import CLUES, FILE, RAW, Calibration, calibration_of, clues, confidence_name
-from transcribe.hearing import HeardWindow, segments_of
+from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span
 from transcribe.transcript import Segment, Word
 from transcribe.whisper import Decoded, Phrase, TimedWord
@@ -77,7 +77,7 @@ def test_words_of_a_model_nobody_calibrated_are_as_sure_as_whisper_says(model_pl
     models = HearingModels.find(None, pick_device("cpu"), model_places)
     other = replace(models, asr=replace(models.asr, sha256="ab" * 32))
     window = Window(Span(0, 30_000), "en", (Span(0, 30_000),))
-    words = [word for one in segments_of(HeardWindow(window, decoded([0.4, 0.9])), ()) for word in one.words]
+    words = [word for one in segments_of(HeardWindow.believed(window, decoded([0.4, 0.9])), ()) for word in one.words]
 
     assert calibration_of("ab" * 32) is None
     assert confidence_name("ab" * 32) == RAW
@@ -89,7 +89,7 @@ def test_a_segment_is_as_sure_as_its_words_on_average() -> None:
     """Also after calibration."""
     window = Window(Span(0, 30_000), "en", (Span(0, 30_000),))
     calibration = Calibration(0.3, (0.5,) * len(CLUES))
-    for segment in segments_of(HeardWindow(window, decoded([0.2, 0.4, 0.9, 0.5])), (), calibration):
+    for segment in segments_of(HeardWindow.believed(window, decoded([0.2, 0.4, 0.9, 0.5])), (), calibration):
         assert segment.confidence == pytest.approx(np.mean([word.confidence for word in segment.words]), abs=1e-4)
 
 

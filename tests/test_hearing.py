@@ -20,8 +20,10 @@ from tests.conftest import FOOTAGE, reference
 from transcribe.confidence import calibration_of
 from transcribe.errors import ModelUnusable
 from transcribe.gate import Finding
-from transcribe.hearing import HeardWindow, Hearing, StageSeconds, WordsHearing, WordsOptions, segments_of
+from transcribe.hearing import Hearing, StageSeconds, WordsHearing
 from transcribe.media import Audio, decode
+from transcribe.options import WordsOptions
+from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span, merge
 from transcribe.speech import SpeechOptions, Waveform, detect_digital_silence, detect_speech, let_go
 from transcribe.transcript import ModelUse, State, WordsArtifact

@@ -12,7 +12,7 @@ from gpu.errors import CacheUnusable, ModelDamaged, ModelMissing
 from gpu.listener import HearingModels, HearingOptions
 from gpu.models import KNOWN, WHISPER_BASE_SHA256, ModelPlaces, resolve, sha256_of
 from transcribe.diarization import DiarizationOptions
-from transcribe.hearing import DecodingOptions, WordsOptions
+from transcribe.options import DecodingOptions, WordsOptions
 
 
 def bundled_only(cache: Path) -> ModelPlaces:

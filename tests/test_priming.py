@@ -66,7 +66,7 @@ def test_a_name_across_two_phrases_goes_where_it_begins() -> None:
     alone = adopt(decoded("ask for call", "check"), decoded("ask for Kowalczyk~"), NAMES)
 
     assert shown(across) == "ask for [Kowalczyk] | now"
-    assert shown(alone) == "ask for [Kowalczyk]"
+    assert shown(alone) == "ask for [Kowalczyk] | "
 
 
 SPOKEN = st.lists(st.sampled_from(["a", "b", "c", "Kowalczyk", "Minh", "Nguyen", "7k", "LM392", "x~"]), min_size=1)

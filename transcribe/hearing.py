@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -20,25 +19,23 @@ from transcribe.confidence import Rate, as_decoded
 from transcribe.coverage import cover
 from transcribe.gate import (
     CAREFUL,
-    LOST,
-    UNHEARD,
     Accept,
     Doubtful,
     Finding,
-    GateOptions,
     Retry,
     doubts,
     findings,
     judge,
     runs_away,
-    shorten_loops,
 )
 from transcribe.languages import LanguageGuess, is_one_language, settle_languages
 from transcribe.media import Audio, dominant_channel
 from transcribe.open_speech import OpenSpeech, open_speech
+from transcribe.options import WordsOptions
 from transcribe.priming import Primer, adopt, make_primer
+from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span
-from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech, let_go
+from transcribe.speech import SAMPLES_PER_MS, Waveform, detect_digital_silence, detect_speech, let_go
 from transcribe.transcript import ModelUse, Segment, WordsArtifact
 from transcribe.vocabulary import NOTHING, Vocabulary
 from transcribe.whisper import (
@@ -57,8 +54,7 @@ from transcribe.whisper import (
     WhisperResult,
     padded_frames,
 )
-from transcribe.windows import Window, WindowOptions, build_windows, split_window
-from transcribe.words import place_words
+from transcribe.windows import Window, build_windows, split_window
 
 FRAME_MS = 1_000 // FRAMES_PER_SECOND
 # Of one recording at a time: 30 s take 1 MB of features, and 3 MB (base) to 8 MB (large) as the encoder gives them.
@@ -67,30 +63,6 @@ RECOVERED = "recovered"  # stretches of speech an answer had left open, and anot
 
 _Outputs = dict[Span, Output]
 Hearing = Generator[Sequence[WhisperRequest], Sequence[WhisperResult], WordsArtifact]
-
-
-@dataclass(frozen=True, slots=True)
-class DecodingOptions:
-    """How windows are decoded.
-
-    plan: of the first attempt; the gate decides about others.
-    pad_ms: silence after the window that the encoder sees at least.
-    translate: keep an English translation beside other languages.
-    """
-
-    plan: Plan = Plan(beam_size=5)
-    pad_ms: int = 1_000
-    translate: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class WordsOptions:
-    """Everything that decides which words are written down, besides the models."""
-
-    speech: SpeechOptions = SpeechOptions()
-    windows: WindowOptions = WindowOptions()
-    decoding: DecodingOptions = DecodingOptions()
-    gate: GateOptions = GateOptions()
 
 
 class Recogniser(Protocol):
@@ -114,25 +86,6 @@ class StageSeconds:
 
     def add(self, stage: str, seconds: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-
-
-@dataclass(frozen=True, slots=True)
-class HeardWindow:
-    """A window and what is believed to be said in it.
-
-    found: what stays suspicious about the whole. doubts: the same for each phrase; one with any is doubtful.
-    """
-
-    window: Window
-    decoded: Decoded
-    found: frozenset[Finding] = frozenset()
-    doubts: tuple[frozenset[Finding], ...] = ()
-
-    def without(self, places: Collection[int]) -> HeardWindow:
-        """The same with some phrases left out."""
-        stays = [place for place in range(len(self.decoded.phrases)) if place not in places]
-        decoded = replace(self.decoded, phrases=tuple(self.decoded.phrases[place] for place in stays))
-        return replace(self, decoded=decoded, doubts=tuple(self.doubts[place] for place in stays))
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,18 +245,18 @@ class WordsHearing:
             encoded = yield from self._encode(waveform, missing, spent, attempts[0].tried[-1].full)
             for window, one in zip(missing, encoded, strict=True):
                 outputs[window.span] = one.output
-            answers = yield [
-                Decode(outputs[one.window.span], _frames(one.window.span), one.window.language, one.tried[-1])
-                for one in attempts
-            ]
+            answers = yield from _decoded(
+                [
+                    Decode(outputs[one.window.span], _frames(one.window.span), one.window.language, one.tried[-1])
+                    for one in attempts
+                ],
+                spent,
+            )
             again: list[_Attempt] = []
             for attempt, answer in zip(attempts, answers, strict=True):
-                assert isinstance(answer, Decoded)
-                spent.add("transcribe", answer.seconds)
-                spent.add("align", answer.align_seconds)
                 found = findings(answer, attempt.window, self._options.gate)
                 caught.update(found)
-                heard = HeardWindow(attempt.window, answer, found)
+                heard = HeardWindow(attempt.window, answer, found, self._doubts(attempt.window, answer, found))
                 match judge(found, attempt.tried, attempt.window):
                     case Accept() | Doubtful():
                         best = min((*attempt.answers, heard), key=_suspicion)
@@ -359,17 +312,17 @@ class WordsHearing:
         for some in _slices(again, WINDOWS_AT_ONCE):
             windows = [window for _, _, window in some]
             encoded = yield from self._encode(waveform, windows, spent, full=True)
-            answers = yield [
-                Decode(one.output, _frames(window.span), window.language, CAREFUL)
-                for window, one in zip(windows, encoded, strict=True)
-            ]
             made = [one.output for one in encoded]
+            answers = yield from _decoded(
+                [
+                    Decode(output, _frames(window.span), window.language, CAREFUL)
+                    for window, output in zip(windows, made, strict=True)
+                ],
+                spent,
+            )
             for (number, one, window), output, answer in zip(some, made, answers, strict=True):
-                assert isinstance(answer, Decoded)
-                spent.add("transcribe", answer.seconds)
-                spent.add("align", answer.align_seconds)
                 found = findings(answer, window, options)
-                new = HeardWindow(window, answer, found, tuple(doubts(answer, window, found, options)))
+                new = HeardWindow(window, answer, found, self._doubts(window, answer, found))
                 if answer.words and not found and not any(new.doubts):
                     caught[RECOVERED] += 1
                     replaced.setdefault(number, set()).update(one.phrases)
@@ -387,15 +340,17 @@ class WordsHearing:
         """
         plan = self._options.decoding.plan
         spoken = [one for one in heard if one.decoded.phrases]
-        answers = yield [
-            Decode(outputs[one.window.span], _frames(one.window.span), one.window.language, plan, prompt=primer.prompt)
-            for one in spoken
-        ]
+        answers = yield from _decoded(
+            [
+                Decode(
+                    outputs[one.window.span], _frames(one.window.span), one.window.language, plan, prompt=primer.prompt
+                )
+                for one in spoken
+            ],
+            spent,
+        )
         primed: dict[Span, HeardWindow] = {}
         for one, answer in zip(spoken, answers, strict=True):
-            assert isinstance(answer, Decoded)
-            spent.add("transcribe", answer.seconds)
-            spent.add("align", answer.align_seconds)
             if findings(answer, one.window, self._options.gate) <= one.found:
                 primed[one.window.span] = replace(one, decoded=adopt(one.decoded, answer, primer.vocabulary))
         return [primed.get(one.window.span, one) for one in heard]
@@ -420,20 +375,24 @@ class WordsHearing:
                     for window in foreign
                 ]
                 encoded = [one.output for one in encodings if isinstance(one, Encoded)]
-            answers = yield [
-                Decode(output, _frames(window.span), window.language, plan, "translate")
-                for window, output in zip(foreign, encoded, strict=True)
-            ]
+            answers = yield from _decoded(
+                [
+                    Decode(output, _frames(window.span), window.language, plan, "translate")
+                    for window, output in zip(foreign, encoded, strict=True)
+                ],
+                spent,
+            )
             again: list[Window] = []
             for window, answer in zip(foreign, answers, strict=True):
-                assert isinstance(answer, Decoded)
-                spent.add("transcribe", answer.seconds)
                 if runs_away(answer, self._options.gate):
                     again.append(window)
                 else:
                     phrases[window.span] = answer.phrases
             foreign = again
         return [phrases.get(one.window.span, ()) for one in heard]
+
+    def _doubts(self, window: Window, answer: Decoded, found: frozenset[Finding]) -> tuple[frozenset[Finding], ...]:
+        return tuple(doubts(answer, window, found, self._options.gate))
 
     def _encoding(self, model: Recogniser, waveform: Waveform, window: Window, full: bool) -> Encode:
         pad_ms = self._options.decoding.pad_ms
@@ -446,45 +405,16 @@ class WordsHearing:
         return Encode(model.features(_cut(waveform, window.span), n_frames), stretches)
 
 
-def segments_of(heard: HeardWindow, translation: Sequence[Phrase], rate: Rate = as_decoded) -> list[Segment]:
-    """What one window adds to the transcript: a segment per phrase, its words inside the window's speech.
-
-    A segment is as sure as its words are on average, so that it means the same in whichever parts it is cut later.
-    """
-    window = heard.window
-    if heard.found & UNHEARD:
-        return []
-    decoded = rate(shorten_loops(heard.decoded, [bool(some & LOST) for some in heard.doubts]))
-    placed = place_words(decoded.words, window)
-    segments: list[Segment] = []
-    for phrase, doubted in zip(decoded.phrases, heard.doubts, strict=True):
-        words, placed = placed[: len(phrase.words)], placed[len(phrase.words) :]
-        if not words or doubted & UNHEARD:
-            continue
-        segments.append(
-            Segment(
-                words[0].start_ms,
-                words[-1].end_ms,
-                phrase.text,
-                window.language,
-                round(fmean(word.confidence for word in words), 4),
-                tuple(words),
-                flags=("doubtful",) if doubted else (),
-                translation=_translated(phrase, translation),
-            )
-        )
-    return segments
-
-
-def _translated(phrase: Phrase, translation: Sequence[Phrase]) -> str | None:
-    """The translated phrases that share most of their time, or most of this phrase's, with it."""
-    parts = []
-    for one in translation:
-        shared = min(phrase.end_s, one.end_s) - max(phrase.start_s, one.start_s)
-        shorter = max(0.01, min(phrase.end_s - phrase.start_s, one.end_s - one.start_s))
-        if shared / shorter >= 0.5:
-            parts.append(one.text)
-    return " ".join(parts) or None
+def _decoded(
+    requests: Sequence[Decode], spent: StageSeconds
+) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[Decoded]]:
+    """The answers, their time accounted for."""
+    answers = yield requests
+    decoded = [answer for answer in answers if isinstance(answer, Decoded)]
+    for one in decoded:
+        spent.add("transcribe", one.seconds)
+        spent.add("align", one.align_seconds)
+    return decoded
 
 
 def _suspicion(heard: HeardWindow) -> tuple[int, float]:

@@ -1,0 +1,34 @@
+"""Everything that decides which words are written down, besides the models and the vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from transcribe.gate import GateOptions
+from transcribe.speech import SpeechOptions
+from transcribe.whisper import Plan
+from transcribe.windows import WindowOptions
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """How windows are decoded.
+
+    plan: of the first attempt; the gate decides about others.
+    pad_ms: silence after the window that the encoder sees at least.
+    translate: keep an English translation beside other languages.
+    """
+
+    plan: Plan = Plan(beam_size=5)
+    pad_ms: int = 1_000
+    translate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WordsOptions:
+    """Everything that decides which words are written down, besides the models."""
+
+    speech: SpeechOptions = SpeechOptions()
+    windows: WindowOptions = WindowOptions()
+    decoding: DecodingOptions = DecodingOptions()
+    gate: GateOptions = GateOptions()
