@@ -10,9 +10,10 @@ from benchmarks.hypothesis import Hypothesis
 
 OURS = "earwitness"
 ALONE = f"{OURS}, one file at a time"
+TRANSLATING = f"{OURS}, translating"
 ORACLE = "oracle windows"
 LIMIT = "full batches"
-YARDSTICKS = frozenset({ALONE, ORACLE, LIMIT})  # stand beside ours and the peers, and are neither
+YARDSTICKS = frozenset({ALONE, TRANSLATING, ORACLE, LIMIT})  # stand beside ours and the peers, and are neither
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,6 @@ def measure(
         words_table(sets, runs),
         coverage_table(corpus, [some[-1] for some in runs.values()]),
         starts_table(sets, runs),
-        gate_table(runs.get(OURS, [])),
     ]
     if "stress" in task.sets:
         tables.append(stress_table([some[0] for some in runs.values() if "stress" in some[0].sets]))
@@ -227,26 +226,6 @@ def starts_table(sets: Mapping[str, Sequence[Reference]], runs: Mapping[str, Seq
         ),
         tuple(rows),
         ("median_ms", "p95_ms"),
-    )
-
-
-def gate_table(ours: Sequence[Outcome]) -> Table:
-    """What the gate found, per set, in windows and their retries."""
-    rows: list[dict[str, Value]] = []
-    found = sorted(
-        {key for one in ours[:1] for heard in one.sets.values() for key in heard.stage_seconds} - {"transcribe"}
-    )
-    for name, heard in (ours[0].sets if found else {}).items():
-        row: dict[str, Value] = {"set": name}
-        rows.append(row | {key: heard.stage_seconds.get(key, 0.0) for key in found})
-    return Table(
-        "gate",
-        "What the gate found",
-        "Windows and their retries in which a rule found something; one may be found by several.",
-        ("set",),
-        tuple(Column(key, key.removeprefix("gate "), "", "", 0) for key in found),
-        tuple(rows),
-        tuple(found),
     )
 
 

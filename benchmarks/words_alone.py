@@ -1,6 +1,7 @@
 """Our transcriber without the rest: `python -m benchmarks.words_alone NAME TASK.json TRUTH.json OUTCOME.json`.
 
-- `earwitness`: recordings go through the batches together, as in an ingest.
+- `earwitness`: recordings go through the batches together, as in an ingest; nothing is translated, as the peers do not.
+- `earwitness, translating`: the same with English beside other languages, as an ingest does it.
 - `earwitness, one file at a time`: one recording after another, for the speed of a single file.
 - `oracle windows`: the decoder alone on windows cut by the truth, in the true language; what the model can do.
 - `full batches`: CTranslate2 alone on the windows of `earwitness`, sorted and batched in advance, no gate, no word
@@ -12,7 +13,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.corpus import Utterance
 from benchmarks.hypothesis import Hypothesis
-from benchmarks.outcome import ALONE, LIMIT, ORACLE, OURS, Heard, Outcome
+from benchmarks.outcome import ALONE, LIMIT, ORACLE, OURS, TRANSLATING, Heard, Outcome
 from benchmarks.task import Task
 from gpu.batching import Batcher
 from gpu.devices import pick_device, wait_without_spinning
@@ -30,7 +30,7 @@ from gpu.offline import stay_offline
 from transcribe.gate import CAREFUL
 from transcribe.hearing import StageSeconds, WordsHearing
 from transcribe.media import Audio, decode
-from transcribe.options import WordsOptions
+from transcribe.options import DecodingOptions, WordsOptions
 from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span
 from transcribe.speech import SAMPLES_PER_MS
@@ -76,15 +76,16 @@ def main(args: Sequence[str]) -> None:
     Path(outcome).write_text(json.dumps(hear(name, Task.read(Path(task)), utterances).to_json()))
 
 
-def _listener(threads: int) -> Listener:
+def _listener(threads: int, translate: bool) -> Listener:
     # As many batches at once as there are threads: two batches side by side are faster than one with two threads.
     device = replace(pick_device("cpu", 1), runners=threads)
-    return Listener(HearingModels.find(None, device, ModelPlaces.from_environment()), HearingOptions(), device)
+    options = HearingOptions(WordsOptions(decoding=DecodingOptions(translate=translate)))
+    return Listener(HearingModels.find(None, device, ModelPlaces.from_environment()), options, device)
 
 
-def _ours(together: int) -> Callable[[Sequence[Path], int, Truth], Heard]:
+def _ours(together: int, translate: bool = False) -> Callable[[Sequence[Path], int, Truth], Heard]:
     def run(paths: Sequence[Path], threads: int, _utterances: Truth) -> Heard:
-        listener = _listener(threads)
+        listener = _listener(threads, translate)
         listener.load()
         spent = StageSeconds()
 
@@ -98,10 +99,9 @@ def _ours(together: int) -> Callable[[Sequence[Path], int, Truth], Heard]:
             heard = list(pool.map(one, paths))
         seconds = time.perf_counter() - started
         listener.close()
-        caught = {f"gate {finding}": float(n) for finding, n in listener.caught.items()}
         return Heard(
             sum(length for _, length, _ in heard),
-            {"transcribe": seconds, **caught},
+            {"transcribe": seconds},
             {name: hypothesis for name, _, hypothesis in heard},
         )
 
@@ -153,7 +153,7 @@ def _limit(paths: Sequence[Path], threads: int, _utterances: Truth) -> Heard:
     for path in paths:
         audio = decode(str(path))
         audio_seconds += audio.media.duration_ms / 1000
-        batcher.submit(hearing.hear(audio, StageSeconds(), Counter())).result()
+        batcher.submit(hearing.hear(audio, StageSeconds())).result()
     batcher.close()
     encodings = [[one] for one in asked if isinstance(one, Encode)]
     decodings = _full_batches([one for one in asked if isinstance(one, Decode)])
@@ -190,6 +190,7 @@ def _careful(whisper: Whisper, audio: Audio, window: Window) -> Decoded:
 SYSTEMS: dict[str, Callable[[Sequence[Path], int, Truth], Heard]] = {
     OURS: _ours(TOGETHER),
     ALONE: _ours(1),
+    TRANSLATING: _ours(TOGETHER, translate=True),
     ORACLE: _oracle,
     LIMIT: _limit,
 }

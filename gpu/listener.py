@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -141,9 +140,6 @@ class Listener:
     """Hears recordings with models that are loaded when first needed and then stay. Close it when done.
 
     Any number of threads may ask for words at once: their recordings share batches. One more may ask for turns.
-
-    Attributes:
-        caught: what the gate found in windows of all recordings so far.
     """
 
     def __init__(
@@ -158,7 +154,6 @@ class Listener:
         self._loading = threading.Lock()
         self._words: tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]] | None = None
         self._diarizer: Diarizer | None = None
-        self.caught: Counter[str] = Counter()
 
     def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
         """The `words` stage. `spent` gets the seconds of its parts, loading models left out.
@@ -168,7 +163,7 @@ class Listener:
         """
         hearing, batcher = self.load()
         names = names if self._options.names else ()
-        return batcher.submit(hearing.hear(audio, spent, self.caught, self._options.vocabulary, names)).result()
+        return batcher.submit(hearing.hear(audio, spent, self._options.vocabulary, names)).result()
 
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
         """The `turns` stage. `spent` gets `diarize`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -270,7 +269,7 @@ NAMES = Vocabulary.of(["Kowalczyk", "Dispatch"])
 
 def hear(parrot: Parrot, audio: Audio, vocabulary: Vocabulary, names: Sequence[str] = ()) -> WordsArtifact:
     hearing = WordsHearing(parrot, None, ModelUse("silero-vad", "", ""), WordsOptions())
-    return parrot.run(hearing.hear(audio, StageSeconds(), Counter(), vocabulary, names))
+    return parrot.run(hearing.hear(audio, StageSeconds(), vocabulary, names))
 
 
 def flagged(artifact: WordsArtifact) -> set[tuple[str, tuple[str, ...]]]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -59,7 +59,24 @@ from transcribe.windows import Window, build_windows, split_window
 FRAME_MS = 1_000 // FRAMES_PER_SECOND
 # Of one recording at a time: 30 s take 1 MB of features, and 3 MB (base) to 8 MB (large) as the encoder gives them.
 WINDOWS_AT_ONCE = 16
-RECOVERED = "recovered"  # stretches of speech an answer had left open, and another filled
+
+
+class Step(StrEnum):
+    """Where an answer comes from: a window's first one, a retry, speech left open; and what stays in the end."""
+
+    FIRST = "first"
+    AGAIN = "again"
+    RECOVERED = "recovered"
+    IN_VAIN = "in_vain"  # speech left open, and no better for another answer
+    SETTLED = "settled"
+
+
+Watch = Callable[[Step, HeardWindow], None]
+
+
+def look_away(_step: Step, _heard: HeardWindow) -> None:
+    """Watches nothing."""
+
 
 _Outputs = dict[Span, Output]
 Hearing = Generator[Sequence[WhisperRequest], Sequence[WhisperResult], WordsArtifact]
@@ -119,9 +136,9 @@ class WordsHearing:
         self,
         audio: Audio,
         spent: StageSeconds,
-        caught: Counter[str],
         vocabulary: Vocabulary = NOTHING,
         names: Sequence[str] = (),
+        watch: Watch = look_away,
     ) -> Hearing:
         """Everything said in one recording, before anyone is told apart.
 
@@ -129,7 +146,7 @@ class WordsHearing:
             vocabulary: of the agency and the run. names: from what is known of this recording.
             spent: gets the seconds of `speech`, `transcribe` and `align`; of work shared with other
                 recordings, this one's share.
-            caught: counts what the gate found, per window and attempt, and stretches recovered (`RECOVERED`).
+            watch: is shown every answer, and what the gate found in it.
         """
         started = time.perf_counter()
         silent = detect_digital_silence(audio.waveform)
@@ -143,12 +160,13 @@ class WordsHearing:
             languages, encoded = yield from self._languages(audio.waveform, some, known, spent)
             parts = [span for window in some for span in window.speech]
             windows = build_windows(parts, languages, silent, self._options.windows)
-            heard = yield from self._decode(audio.waveform, windows, encoded, spent, caught)
-            heard = yield from self._hear_open_speech(audio.waveform, heard, encoded, known, spent, caught)
+            heard = yield from self._decode(audio.waveform, windows, encoded, spent, watch)
+            heard = yield from self._hear_open_speech(audio.waveform, heard, encoded, known, spent, watch)
             if primer:
                 heard = yield from self._prime(primer, heard, encoded, spent)
             translations = yield from self._translate(audio.waveform, heard, encoded, spent)
             for one, translation in zip(heard, translations, strict=True):
+                watch(Step.SETTLED, one)
                 segments += segments_of(one, translation, self._rate)
             let_go(audio.waveform)
         segments = [replace(one, channel=dominant_channel(audio, one.span)) for one in segments]
@@ -230,7 +248,7 @@ class WordsHearing:
         windows: Sequence[Window],
         outputs: _Outputs,
         spent: StageSeconds,
-        caught: Counter[str],
+        watch: Watch,
     ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[HeardWindow]]:
         """Windows through decoder and gate until each is settled; in order of their start, some of them split.
 
@@ -255,8 +273,8 @@ class WordsHearing:
             again: list[_Attempt] = []
             for attempt, answer in zip(attempts, answers, strict=True):
                 found = findings(answer, attempt.window, self._options.gate)
-                caught.update(found)
                 heard = HeardWindow(attempt.window, answer, found, self._doubts(attempt.window, answer, found))
+                watch(Step.FIRST if len(attempt.tried) == 1 else Step.AGAIN, heard)
                 match judge(found, attempt.tried, attempt.window):
                     case Accept() | Doubtful():
                         best = min((*attempt.answers, heard), key=_suspicion)
@@ -279,7 +297,7 @@ class WordsHearing:
         outputs: _Outputs,
         known: Sequence[LanguageGuess],
         spent: StageSeconds,
-        caught: Counter[str],
+        watch: Watch,
     ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[HeardWindow]]:
         """Speech the answers leave open, heard for itself: what is believed then is added, or replaces what was not.
 
@@ -323,8 +341,9 @@ class WordsHearing:
             for (number, one, window), output, answer in zip(some, made, answers, strict=True):
                 found = findings(answer, window, options)
                 new = HeardWindow(window, answer, found, self._doubts(window, answer, found))
-                if answer.words and not found and not any(new.doubts):
-                    caught[RECOVERED] += 1
+                better = bool(answer.words) and not found and not any(new.doubts)
+                watch(Step.RECOVERED if better else Step.IN_VAIN, new)
+                if better:
                     replaced.setdefault(number, set()).update(one.phrases)
                     added.append(new)
                     outputs[window.span] = output
