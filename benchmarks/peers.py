@@ -5,7 +5,7 @@
 - faster-whisper, one file after another (`beam_size=5, vad_filter=True`) and batched (`batch_size=8`), each as text
   only and with word times. Text only is not just faster: without word times the decoder moves on differently.
 - pyannote's own pipeline with the bundled models, windows a tenth and a quarter of their length apart. Its options
-  are written out here: they stay when ours change.
+  are written out here.
 - senko on the CPU, samples clipped to ±1.
 """
 
@@ -21,12 +21,12 @@ from typing import Any
 
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.outcome import Heard, Outcome
+from benchmarks.pyannote_pipeline import PipelineOptions, PyannotePipeline
 from benchmarks.task import Task
 from gpu.models import ModelPlaces, resolve
 from gpu.offline import stay_offline
-from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.media import SAMPLE_RATE, decode
-from transcribe.transcript import ModelUse, Segment, Turn, Word
+from transcribe.transcript import Segment, Turn, Word
 
 BATCH_SIZE = 8
 BEAM_SIZE = 5
@@ -93,23 +93,15 @@ def _segment(segment: Any, language: str) -> Segment:
     return Segment(start, max(start, _ms(segment.end)), segment.text.strip(), language, 1.0, words)
 
 
-def _pyannote(options: DiarizationOptions) -> Callable[[int], Listen]:
+def _pyannote(options: PipelineOptions) -> Callable[[int], Listen]:
     def load(threads: int) -> Listen:
-        import torch
-
-        torch.set_num_threads(threads)
         places = ModelPlaces.from_environment()
         segmentation, speaker = resolve("segmentation-3.0", places), resolve("campplus", places)
-        # Our adapter is pyannote's own `SpeakerDiarization` around these two models, and nothing else.
-        diarizer = Diarizer(
-            (segmentation.weights, ModelUse(segmentation.name, segmentation.revision, segmentation.sha256)),
-            (speaker.weights, ModelUse(speaker.name, speaker.revision, speaker.sha256)),
-            options,
-        )
+        pipeline = PyannotePipeline(segmentation.weights, speaker.weights, options, threads)
 
         def listen(source: Path) -> tuple[Hypothesis, float]:
             waveform = decode(str(source)).waveform
-            return Hypothesis(turns=tuple(diarizer.turns(waveform))), len(waveform) / SAMPLE_RATE
+            return Hypothesis(turns=tuple(pipeline.turns(waveform))), len(waveform) / SAMPLE_RATE
 
         return listen
 
@@ -154,8 +146,8 @@ PEERS = {
             "faster-whisper batched, word times", "transcribe", _TIMED, _faster_whisper(batched=True, word_times=True)
         ),
         # min_cluster_size counts windows: 12 is pyannote's own at its step of 0.1, fewer fit into a coarser step.
-        Peer(PYANNOTE_FINE, "diarize", _TURNS, _pyannote(DiarizationOptions(0.1, 0.7, 12, 16))),
-        Peer("pyannote, step 0.25", "diarize", _TURNS, _pyannote(DiarizationOptions(0.25, 0.7, 6, 16))),
+        Peer(PYANNOTE_FINE, "diarize", _TURNS, _pyannote(PipelineOptions(0.1, 0.7, 12, 16))),
+        Peer("pyannote, step 0.25", "diarize", _TURNS, _pyannote(PipelineOptions(0.25, 0.7, 6, 16))),
         Peer("senko", "diarize", _TURNS, _senko),
     )
 }

@@ -106,9 +106,8 @@ def speakers_table(corpus: Corpus, outcomes: Iterable[Outcome]) -> Table:
         "speakers",
         "Who spoke when",
         "DER over all speech, overlap included; a collar lies on each side of a reference boundary. The speaker-count "
-        "error is the mean over recordings, without and with its sign. Ours is pyannote's pipeline with the bundled "
-        "models, as the two peers are; its clustering options were tuned on the development corpus, those of the "
-        "peers (benchmarks/peers.py) were not.",
+        "error is the mean over recordings, without and with its sign. All hear with the same two model files; our "
+        "options were chosen on the development corpus, those of the peers (benchmarks/peers.py) were not.",
         ("system", "set"),
         (
             *(

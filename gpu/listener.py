@@ -25,7 +25,7 @@ from transcribe.whisper import Decode, Whisper, WhisperRequest, WhisperResult, e
 
 # Raised when the code of a stage changes what it writes down; every recording is then heard again.
 WORDS_REVISION = 3
-TURNS_REVISION = 1
+TURNS_REVISION = 2
 
 GPU_ASR_MODEL = "large-v3-turbo"
 CPU_ASR_MODEL = "whisper-base"
@@ -168,7 +168,7 @@ class Listener:
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
         """The `turns` stage. `spent` gets `diarize`."""
         if self._diarizer is None:
-            self._diarizer = Diarizer(
+            self._diarizer = Diarizer.load(
                 (self._models.segmentation.weights, use(self._models.segmentation)),
                 (self._models.speaker.weights, use(self._models.speaker)),
                 self._options.diarization,

