@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from transcribe.clustering import ClusterOptions, Vectors, cluster, means
+from transcribe.clustering import ClusterOptions, Vectors, cluster
 from transcribe.segmentation import FRAME_SAMPLES, WINDOW_SAMPLES, Activity, SegmentationModel
 from transcribe.spans import Span
 from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech
@@ -128,8 +128,7 @@ class Diarizer:
         if len(voices.vectors) == 0:  # too little speech to know a voice by: nothing says that it is two
             speaking = (floor.n_speaking > 0)[:, None]
         else:
-            steady = voices.vectors[_sure(voices, window_rows, floor)]
-            people = means(steady, cluster(steady, options.clusters))
+            people = cluster(voices.vectors[_sure(voices, window_rows, floor)], options.clusters)
             middles = (voices.first_rows + window_rows / 2) * ROW_SAMPLES
             path = holder_path(_likeness(voices.vectors, middles, people, floor), floor, options.change_cost)
             speaking = with_overlap(path, len(people), floor, activity, first_frames)
