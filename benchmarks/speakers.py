@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,25 @@ def diarization_errors(reference: Sequence[Turn], hypothesis: Sequence[Turn], co
 def speaker_count_error(reference: Sequence[Turn], hypothesis: Sequence[Turn]) -> int:
     """Speakers heard minus speakers there are."""
     return len({turn.speaker for turn in hypothesis}) - len({turn.speaker for turn in reference})
+
+
+def jaccard_error_percent(pairs: Iterable[tuple[Sequence[Turn], Sequence[Turn]]]) -> float | None:
+    """JER over all true speakers of recordings (truth, heard): everybody counts alike, however little they say.
+
+    None where nobody speaks.
+    """
+    from pyannote.core import Segment, Timeline
+    from pyannote.metrics.diarization import JaccardErrorRate
+
+    metric = JaccardErrorRate(collar=0, skip_overlap=False)
+    any_truth = False
+    for truth, found in pairs:
+        if not truth:
+            continue
+        any_truth = True
+        end_ms = max(turn.end_ms for turn in (*truth, *found))
+        metric(_annotation(truth), _annotation(found), uem=Timeline([Segment(0, end_ms / 1000)]))
+    return 100 * abs(metric) if any_truth else None
 
 
 def _annotation(turns: Sequence[Turn]) -> Any:

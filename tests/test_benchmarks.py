@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from benchmarks.comparison import compare
 from benchmarks.corpus import Answer, Corpus, CorpusWrong, LabelledQuery, Reference, Utterance, read_corpus
 from benchmarks.coverage import band_of, outside_segments_ms, speech_by_state
+from benchmarks.diarize import draw_worst, turns_table
 from benchmarks.finding import FoundAt, by_kind, is_right, judge
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.joined import with_speakers
@@ -30,7 +31,12 @@ from benchmarks.peers import PEERS, PYANNOTE_FINE, SEQUENTIAL_TIMED
 from benchmarks.process import ProcessFailed, run_measured
 from benchmarks.report import Report, read_tables, write_report
 from benchmarks.scores import tables
-from benchmarks.speakers import DiarizationErrors, diarization_errors, speaker_count_error
+from benchmarks.speakers import (
+    DiarizationErrors,
+    diarization_errors,
+    jaccard_error_percent,
+    speaker_count_error,
+)
 from benchmarks.starts import start_errors
 from benchmarks.stress import KINDS, SAMPLE_RATE, make_sound, write_stress
 from benchmarks.system import command
@@ -142,6 +148,32 @@ def test_joining_peers_cuts_segments_where_the_speaker_changes() -> None:
 # Speakers
 
 TWO = (Turn(0, 10_000, "ann"), Turn(10_000, 20_000, "bob"))
+
+
+def test_every_speaker_counts_alike_in_jer() -> None:
+    """Nobody missed: 0; one of two missed: half, however little they say; nobody there: no number."""
+    brief = (Turn(0, 60_000, "A"), Turn(60_000, 61_000, "B"))
+    assert jaccard_error_percent([(brief, brief)]) == pytest.approx(0)
+    assert jaccard_error_percent([(brief, brief[:1])]) == pytest.approx(50)
+    assert jaccard_error_percent([((), brief)]) is None
+
+
+def test_the_table_of_turns_counts_speakers_and_takes_the_median_speed(tmp_path: Path) -> None:
+    """One recording heard three times; a recording not heard is silence; the worst is drawn."""
+    references = [Reference("a", tmp_path / "a.wav", turns=TWO), Reference("b", tmp_path / "b.wav", turns=TWO)]
+    runs = [
+        Outcome(
+            "earwitness",
+            frozenset({"turns"}),
+            {"voices": Heard(40.0, {"diarize": seconds}, {"a": Hypothesis(turns=TWO)})},
+        )
+        for seconds in (1.0, 4.0, 2.0)
+    ]
+    (row,) = turns_table({"voices": references}, {"earwitness": runs}).rows
+    assert (row["rtfx"], row["der_0"], row["missed_250"], row["counted"], row["count_error"]) == (20, 50, 50, 50, 1)
+    (picture,) = draw_worst({"voices": references}, {"earwitness": runs}, tmp_path / "report.json")
+    assert picture.name == "report.timeline.voices.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_diarization_errors_are_split_by_kind() -> None:
