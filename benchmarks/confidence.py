@@ -43,9 +43,9 @@ from gpu.listener import HearingModels, HearingOptions, Listener
 from gpu.models import Model, ModelPlaces
 from gpu.offline import stay_offline
 from transcribe.confidence import CLUES, FILE, Calibration, calibration_of, clues
+from transcribe.decoding import Decoded
 from transcribe.hearing import StageSeconds
 from transcribe.media import decode
-from transcribe.whisper import Decoded
 
 TOGETHER = 16
 EVERYTHING = "all but mixes"

@@ -27,6 +27,7 @@ from gpu.devices import pick_device, wait_without_spinning
 from gpu.listener import HearingModels, HearingOptions, Listener, use
 from gpu.models import ModelPlaces
 from gpu.offline import stay_offline
+from transcribe.decoding import MAX_FRAMES, Decode, Decoded, Encode, Encoded, WhisperRequest, WhisperResult
 from transcribe.gate import CAREFUL
 from transcribe.hearing import StageSeconds, WordsHearing
 from transcribe.media import Audio, decode
@@ -35,16 +36,7 @@ from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span
 from transcribe.speech import SAMPLES_PER_MS
 from transcribe.transcript import ModelUse
-from transcribe.whisper import (
-    MAX_FRAMES,
-    Decode,
-    Decoded,
-    Encode,
-    Encoded,
-    Whisper,
-    WhisperRequest,
-    WhisperResult,
-)
+from transcribe.whisper import Whisper
 from transcribe.windows import Window
 
 ORACLE_MS = 25_000

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from transcribe.whisper import MAX_TOKENS, Decode, Encode
+from transcribe.decoding import MAX_TOKENS, Decode, Encode
 
 # One for the encoder, where two no longer fit the cache (30 s windows one by one: 60 times real time; eight: 53; 20 s:
 # 119 and 59).

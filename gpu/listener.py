@@ -15,13 +15,14 @@ from gpu.devices import Device, free_gpu_memory
 from gpu.errors import ModelMissing
 from gpu.models import Model, ModelPlaces, resolve
 from transcribe.confidence import Rate, as_decoded, calibration_of, confidence_name
+from transcribe.decoding import Decode, WhisperRequest, WhisperResult
 from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.hearing import StageSeconds, WordsHearing
 from transcribe.media import Audio
 from transcribe.options import WordsOptions
 from transcribe.transcript import ModelUse, TurnsArtifact, WordsArtifact, canonical_json
 from transcribe.vocabulary import NOTHING, Vocabulary, prompt
-from transcribe.whisper import Decode, Whisper, WhisperRequest, WhisperResult, encoder, translates
+from transcribe.whisper import Whisper, encoder, translates
 
 # Raised when the code of a stage changes what it writes down; every recording is then heard again.
 WORDS_REVISION = 3

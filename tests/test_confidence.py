@@ -21,10 +21,10 @@ from gpu.devices import pick_device
 from gpu.listener import HearingModels, HearingOptions
 from gpu.models import ModelPlaces
 from transcribe.confidence import CLUES, FILE, RAW, Calibration, calibration_of, clues, confidence_name
+from transcribe.decoding import Decoded, Phrase, TimedWord
 from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span
 from transcribe.transcript import Segment, Word
-from transcribe.whisper import Decoded, Phrase, TimedWord
 from transcribe.windows import Window
 
 chances = st.floats(0, 1)

@@ -15,7 +15,7 @@ from gpu.errors import DeviceMissing
 from gpu.listener import HearingModels, HearingOptions, Listener
 from gpu.models import ModelPlaces, resolve
 from tests.conftest import FOOTAGE
-from transcribe.whisper import MAX_FRAMES, Decode, Encode, Plan
+from transcribe.decoding import MAX_FRAMES, Decode, Encode, Plan
 
 GIB = 1 << 30
 AMPERE = {"float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16", "int8_bfloat16"}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transcribe.decoding import Decoded, Phrase, Plan, TimedWord
 from transcribe.gate import (
     CAREFUL,
     Accept,
@@ -23,7 +24,6 @@ from transcribe.gate import (
     shorten_loops,
 )
 from transcribe.spans import Span
-from transcribe.whisper import Decoded, Phrase, Plan, TimedWord
 from transcribe.windows import Window
 
 OPTIONS = GateOptions()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from benchmarks.corpus import Reference, Utterance
 from benchmarks.gate import BELIEVED, RECOVERED, Watched, caught_rows
+from transcribe.decoding import Decoded, Phrase, TimedWord
 from transcribe.gate import Finding
 from transcribe.hearing import Step
 from transcribe.segments import HeardWindow
 from transcribe.spans import Span
-from transcribe.whisper import Decoded, Phrase, TimedWord
 from transcribe.windows import Window
 
 SAID = Reference("d00", Path("d00.wav"), (Utterance(Span(0, 6_000), "drop the gun now", "en"),))

@@ -17,6 +17,17 @@ from gpu.listener import HearingModels, HearingOptions, Listener
 from gpu.models import ModelPlaces
 from tests.conftest import FOOTAGE, reference
 from transcribe.confidence import calibration_of
+from transcribe.decoding import (
+    Decode,
+    Decoded,
+    Encode,
+    Encoded,
+    Features,
+    Phrase,
+    TimedWord,
+    WhisperRequest,
+    padded_frames,
+)
 from transcribe.errors import ModelUnusable
 from transcribe.gate import Finding
 from transcribe.hearing import Hearing, StageSeconds, WordsHearing
@@ -27,18 +38,7 @@ from transcribe.spans import Span, merge
 from transcribe.speech import SpeechOptions, Waveform, detect_digital_silence, detect_speech, let_go
 from transcribe.transcript import ModelUse, State, WordsArtifact
 from transcribe.vocabulary import NOTHING, Vocabulary
-from transcribe.whisper import (
-    Decode,
-    Decoded,
-    Encode,
-    Encoded,
-    Features,
-    Phrase,
-    TimedWord,
-    Whisper,
-    WhisperRequest,
-    padded_frames,
-)
+from transcribe.whisper import Whisper
 from transcribe.windows import Window
 
 INTERPRETER = "AXON_Body_3_2025-03-21_1018_X60A30417"  # English and Spanish alternate

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transcribe.decoding import Decoded, Phrase, TimedWord
 from transcribe.open_speech import open_speech
 from transcribe.spans import Span, intersect, total_ms
-from transcribe.whisper import Decoded, Phrase, TimedWord
 from transcribe.windows import Window
 from transcribe.words import place_words
 

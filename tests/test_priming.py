@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transcribe.decoding import Decoded, Phrase, TimedWord
 from transcribe.priming import adopt, make_primer
 from transcribe.vocabulary import NOTHING, Vocabulary
-from transcribe.whisper import Decoded, Phrase, TimedWord
 
 NAMES = Vocabulary.of(["Kowalczyk", "Schuylkill Avenue", "7KLM392", "Minh Nguyen"])
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transcribe.decoding import PROMPT_TOKENS
 from transcribe.errors import VocabularyUnreadable
 from transcribe.vocabulary import MAX_BYTES, NOTHING, Vocabulary, prompt, read_vocabulary
-from transcribe.whisper import PROMPT_TOKENS
 
 
 def letters(text: str) -> list[int]:

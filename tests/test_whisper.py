@@ -10,22 +10,11 @@ import pytest
 from gpu.listener import use
 from gpu.models import ModelPlaces, resolve
 from tests.conftest import FOOTAGE
+from transcribe.decoding import MAX_FRAMES, PROMPT_TOKENS, Decode, Decoded, Encode, Encoded, Plan
 from transcribe.errors import ModelUnusable
 from transcribe.media import decode
 from transcribe.speech import SAMPLES_PER_MS
-from transcribe.whisper import (
-    MAX_FRAMES,
-    PROMPT_TOKENS,
-    SPARE_TOKENS,
-    TOKENS_PER_SECOND,
-    Decode,
-    Decoded,
-    Encode,
-    Encoded,
-    Plan,
-    Whisper,
-    encoder,
-)
+from transcribe.whisper import SPARE_TOKENS, TOKENS_PER_SECOND, Whisper, encoder
 
 TRAFFIC_STOP = FOOTAGE / "AXON_Body_3_2025-03-14_2231_X60A12345.mp4"
 NAMES = " Schuylkill Avenue, Kowalczyk, Nguyen, Harborview Grill"

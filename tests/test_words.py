@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transcribe.decoding import TimedWord
 from transcribe.spans import Span
-from transcribe.whisper import TimedWord
 from transcribe.windows import Window
 from transcribe.words import place_words
 

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from statistics import fmean
 
-from transcribe.whisper import Decoded
+from transcribe.decoding import Decoded
 
 FILE = Path(__file__).with_name("confidence.json")
 RAW = "raw"  # what provenance says where no calibration is known

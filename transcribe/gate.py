@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from transcribe.whisper import Decoded, Phrase, Plan, TimedWord
+from transcribe.decoding import Decoded, Phrase, Plan, TimedWord
 from transcribe.windows import Window
 
 MOST_TIMES = 2  # what is left of a loop of a few words: people do say "drop it, drop it"

@@ -17,6 +17,22 @@ import numpy as np
 
 from transcribe.confidence import Rate, as_decoded
 from transcribe.coverage import cover
+from transcribe.decoding import (
+    FRAMES_PER_SECOND,
+    MAX_FRAMES,
+    Chances,
+    Decode,
+    Decoded,
+    Encode,
+    Encoded,
+    Features,
+    Output,
+    Phrase,
+    Plan,
+    WhisperRequest,
+    WhisperResult,
+    padded_frames,
+)
 from transcribe.gate import (
     CAREFUL,
     Accept,
@@ -38,22 +54,6 @@ from transcribe.spans import Span
 from transcribe.speech import SAMPLES_PER_MS, Waveform, detect_digital_silence, detect_speech, let_go
 from transcribe.transcript import ModelUse, Segment, WordsArtifact
 from transcribe.vocabulary import NOTHING, Vocabulary
-from transcribe.whisper import (
-    FRAMES_PER_SECOND,
-    MAX_FRAMES,
-    Chances,
-    Decode,
-    Decoded,
-    Encode,
-    Encoded,
-    Features,
-    Output,
-    Phrase,
-    Plan,
-    WhisperRequest,
-    WhisperResult,
-    padded_frames,
-)
 from transcribe.windows import Window, build_windows, split_window
 
 FRAME_MS = 1_000 // FRAMES_PER_SECOND

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from transcribe.decoding import Decoded
 from transcribe.spans import Span, intersect, total_ms
-from transcribe.whisper import Decoded
 from transcribe.windows import Window
 from transcribe.words import place_words
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from transcribe.decoding import Plan
 from transcribe.gate import GateOptions
 from transcribe.speech import SpeechOptions
-from transcribe.whisper import Plan
 from transcribe.windows import WindowOptions
 
 

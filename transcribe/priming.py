@@ -27,8 +27,8 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
+from transcribe.decoding import Decoded, Phrase, TimedWord
 from transcribe.vocabulary import Vocabulary, key, prompt
-from transcribe.whisper import Decoded, Phrase, TimedWord
 
 TIMES_AS_LONG = 2  # in letters; a name and what it replaces differ by less
 

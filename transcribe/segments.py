@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from transcribe.confidence import Rate, as_decoded
+from transcribe.decoding import Decoded, Phrase
 from transcribe.gate import LOST, UNHEARD, Finding, shorten_loops
 from transcribe.transcript import Segment
-from transcribe.whisper import Decoded, Phrase
 from transcribe.windows import Window
 from transcribe.words import place_words
 

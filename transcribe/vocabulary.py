@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from transcribe.decoding import PROMPT_TOKENS
 from transcribe.errors import VocabularyUnreadable
 from transcribe.transcript import canonical_json
-from transcribe.whisper import PROMPT_TOKENS
 
 MAX_BYTES = 1 << 20  # far more than a prompt holds: such a file is something else
 MAX_ENTRY = 80  # characters; a longer line is prose

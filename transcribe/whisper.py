@@ -7,10 +7,8 @@ same alone and in any batch (measured for int8 on CPU; at another padded length 
 from __future__ import annotations
 
 import itertools
-import math
 import time
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transcribe.decoding import (
+    FRAMES_PER_SECOND,
+    MAX_TOKENS,
+    Chances,
+    Decode,
+    Decoded,
+    Encode,
+    Encoded,
+    Features,
+    Output,
+    Phrase,
+    TimedWord,
+    WhisperRequest,
+    WhisperResult,
+)
 from transcribe.errors import ModelUnusable
 from transcribe.speech import Waveform
 from transcribe.transcript import ModelUse
@@ -25,138 +38,17 @@ from transcribe.transcript import ModelUse
 if TYPE_CHECKING:
     from faster_whisper.tokenizer import Tokenizer
 
-FRAMES_PER_SECOND = 100  # of features; the encoder halves it
-MAX_FRAMES = 3_000  # the 30 s the encoder was trained on (openai/whisper, whisper/audio.py)
-BUCKET_FRAMES = 250  # padded lengths are multiples of 2.5 s
 TIMESTAMP_SECONDS = 0.02
 
 # Fast speech is 6 tokens a second, a timestamp pair for each sentence included. A decoder that runs away stops
 # here instead of holding up its batch until Whisper's own limit of 448.
 TOKENS_PER_SECOND = 10
 SPARE_TOKENS = 24
-MAX_TOKENS = 448  # positions the decoder was trained on
-PROMPT_TOKENS = MAX_TOKENS // 2 - 1  # the most a prompt may hold (openai/whisper, decoding.py); a mark goes before it
 STRETCHES_AT_ONCE = 32
 
 # Of a stretch, so much is looked at to guess its language: the encoder has seen the whole window already.
 STRETCH_FRAMES = 300
 STRETCH_STEP = 50  # stretches are cut to multiples of half a second, so that they can be asked together
-
-Features = NDArray[np.float32]  # (mel bands, frames)
-Output = NDArray[Any]  # of the encoder: (frames / 2, width)
-Chances = dict[str, float]  # probability by ISO 639-1 code, of the likeliest few
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a window is decoded.
-
-    full: the encoder sees 30 s, as it was trained, instead of the window and a little silence. Slower, steadier.
-    """
-
-    full: bool = False
-    beam_size: int = 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Encode:
-    """What does the encoder make of this, and which language is it?
-
-    stretches: (first, last) frames of `features` in which somebody speaks, for a guess at the language of each.
-    by_translator: asked of the translator, where it is another model.
-    """
-
-    features: Features
-    stretches: tuple[tuple[int, int], ...] = ()
-    by_translator: bool = False
-
-    @property
-    def bucket(self) -> Hashable:
-        return ("encode", self.features.shape, self.by_translator)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decode:
-    """What is said in this window?
-
-    encoded: the encoder's output for it. n_frames: of sound; the rest is padding.
-    task: `transcribe`, or `translate` to English (whose words get no times).
-    prompt: tokens the decoder is made to believe it wrote just before; at most `PROMPT_TOKENS`.
-    """
-
-    encoded: Output
-    n_frames: int
-    language: str
-    plan: Plan
-    task: str = "transcribe"
-    prompt: tuple[int, ...] = ()
-
-    @property
-    def bucket(self) -> Hashable:
-        # One batch starts at one position: CTranslate2 takes prompts of equal length only.
-        return (self.task, len(self.encoded), self.plan, len(self.prompt))
-
-
-@dataclass(frozen=True, slots=True)
-class TimedWord:
-    """A word of a window, its times in seconds from the window's start; text with its leading space.
-
-    primed: a prompt may have suggested it.
-    """
-
-    start_s: float
-    end_s: float
-    text: str
-    probability: float
-    primed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """What Whisper put between two timestamps: text, and the words in it (none in a translation)."""
-
-    start_s: float
-    end_s: float
-    text: str
-    words: tuple[TimedWord, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """The answer to `Decode`.
-
-    avg_logprob: per token, the end included. no_speech: probability that nobody speaks. at_limit: stopped by
-    the length limit, not by itself. seconds, align_seconds: this request's share of its batch's time.
-    """
-
-    phrases: tuple[Phrase, ...]
-    avg_logprob: float
-    no_speech: float
-    at_limit: bool
-    seconds: float = 0.0
-    align_seconds: float = 0.0
-
-    @property
-    def text(self) -> str:
-        return " ".join(text for phrase in self.phrases if (text := phrase.text.strip()))
-
-    @property
-    def words(self) -> list[TimedWord]:
-        return [word for phrase in self.phrases for word in phrase.words]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
-    """The answer to `Encode`. language: of the whole; both guesses are empty for an English-only model."""
-
-    output: Output
-    language: Chances
-    stretches: tuple[Chances, ...]
-    seconds: float = 0.0
-
-
-WhisperRequest = Encode | Decode
-WhisperResult = Encoded | Decoded
 
 
 class Whisper:
@@ -371,12 +263,6 @@ def encoder(directory: Path, model_name: str) -> Callable[[str], tuple[int, ...]
 def translates(model_name: str) -> bool:
     """Whether a Whisper model of this name was trained to translate: English-only and turbo models were not."""
     return not model_name.endswith(".en") and "turbo" not in model_name
-
-
-def padded_frames(duration_ms: int, pad_ms: int) -> int:
-    """The bucket of a window: enough frames for it and `pad_ms` of silence, or 30 s."""
-    frames = math.ceil((duration_ms + pad_ms) * FRAMES_PER_SECOND / 1000)
-    return min(MAX_FRAMES, math.ceil(frames / BUCKET_FRAMES) * BUCKET_FRAMES)
 
 
 def _batch(arrays: Sequence[NDArray[Any]]) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from transcribe.decoding import TimedWord
 from transcribe.spans import Span
 from transcribe.transcript import Word
-from transcribe.whisper import TimedWord
 from transcribe.windows import Window
 
 LONG_PAUSE_MS = 300  # no word reaches across a pause this long
