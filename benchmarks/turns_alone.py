@@ -31,7 +31,7 @@ def load(threads: int) -> Listen:
 
     def listen(source: Path) -> tuple[Hypothesis, float]:
         waveform = decode(str(source)).waveform
-        return Hypothesis(turns=tuple(diarizer.turns(waveform))), len(waveform) / SAMPLE_RATE
+        return Hypothesis(turns=diarizer.diarize(waveform).turns), len(waveform) / SAMPLE_RATE
 
     return listen
 

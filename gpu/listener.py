@@ -26,7 +26,7 @@ from transcribe.whisper import Whisper, encoder, translates
 
 # Raised when the code of a stage changes what it writes down; every recording is then heard again.
 WORDS_REVISION = 3
-TURNS_REVISION = 2
+TURNS_REVISION = 3
 
 GPU_ASR_MODEL = "large-v3-turbo"
 CPU_ASR_MODEL = "whisper-base"
@@ -177,9 +177,9 @@ class Listener:
                 self._device.threads,
             )
         started = time.perf_counter()
-        turns = self._diarizer.turns(audio.waveform)
+        found = self._diarizer.diarize(audio.waveform)
         spent.add("diarize", time.perf_counter() - started)
-        return TurnsArtifact(audio.recording_id, tuple(turns), self._diarizer.uses)
+        return TurnsArtifact(audio.recording_id, found.turns, self._diarizer.uses, found.exclusive)
 
     def load(self) -> tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]]:
         """What hears words, ready to: loaded now when it was not."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gpu.devices import pick_device
@@ -18,9 +21,10 @@ from transcribe.errors import ModelUnusable
 from transcribe.hearing import StageSeconds
 from transcribe.media import decode
 from transcribe.segmentation import FRAME_SAMPLES, N_FRAMES, N_LOCAL, Activity, SegmentationModel
-from transcribe.spans import Span
+from transcribe.spans import Span, merge, subtract
 from transcribe.speech import Waveform
 from transcribe.transcript import Turn
+from transcribe.turns import Diarization, to_turns
 from transcribe.voices import VoiceModel, Voices, load_network
 
 TRAFFIC_STOP = "AXON_Body_3_2025-03-14_2231_X60A12345"  # three people, one of them briefly over the radio
@@ -61,7 +65,7 @@ def test_people_are_told_apart(listener: Listener) -> None:
 @pytest.mark.parametrize("seconds", [0, 0.05, 3])
 def test_silence_has_no_speakers(models: HearingModels, seconds: float) -> None:
     """No sound, too little sound, and plain silence: nobody."""
-    assert load(models).turns(np.zeros(int(16_000 * seconds), np.float32)) == []
+    assert load(models).diarize(np.zeros(int(16_000 * seconds), np.float32)) == Diarization()
 
 
 def test_wrong_weights_are_refused_by_name(models: HearingModels) -> None:
@@ -86,7 +90,7 @@ def test_the_size_of_a_batch_changes_nothing(models: HearingModels) -> None:
     )
     diarizer = load(models)
 
-    assert diarizer.turns(waveform) == one_by_one.turns(waveform) == diarizer.turns(waveform)
+    assert diarizer.diarize(waveform) == one_by_one.diarize(waveform) == diarizer.diarize(waveform)
 
 
 def test_the_number_of_people_may_be_known(models: HearingModels) -> None:
@@ -96,7 +100,8 @@ def test_the_number_of_people_may_be_known(models: HearingModels) -> None:
     voicing = VoiceModel(models.speaker.weights, use(models.speaker))
     for n in (1, 2):
         options = DiarizationOptions(clusters=ClusterOptions(min_speakers=n, max_speakers=n))
-        assert len({turn.speaker for turn in Diarizer(segmentation, voicing, options).turns(waveform)}) == n
+        found = Diarizer(segmentation, voicing, options).diarize(waveform)
+        assert len({turn.speaker for turn in found.turns}) == n
 
 
 def test_a_voice_sounds_the_same_however_it_is_cut(models: HearingModels) -> None:
@@ -162,9 +167,11 @@ class _Rehearsed:
     def spans(self) -> list[Span]:
         return [Span(place * 5_000, place * 5_000 + 5_000) for place, name in enumerate(self.order) if name.strip()]
 
-    def turns(self, options: DiarizationOptions = DiarizationOptions()) -> list[Turn]:
+    def turns(self, options: DiarizationOptions = DiarizationOptions()) -> tuple[Turn, ...]:
         waveform = np.zeros(len(self.order) * 80_000, np.float32)
-        return Diarizer(self, self, options, (), lambda _waveform: self.spans()).turns(waveform)
+        found = Diarizer(self, self, options, (), lambda _waveform: self.spans()).diarize(waveform)
+        assert found.exclusive == found.turns  # nobody speaks at once
+        return found.turns
 
 
 @pytest.mark.parametrize(("order", "n_people"), [("AAAA", 1), ("ABABAB", 2), ("CABCBA  C", 3), ("A", 1), ("  Z  ", 1)])
@@ -199,7 +206,7 @@ def test_long_silence_costs_nothing() -> None:
     assert long.n_windows == short.n_windows < 20
     assert long.n_rows == short.n_rows <= 1_510
     silent = _Rehearsed(" " * 100)
-    assert silent.turns() == []
+    assert silent.turns() == ()
     assert silent.n_windows == silent.n_rows == 0
 
 
@@ -210,6 +217,22 @@ def test_bounds_of_the_number_of_people_hold(least: int, most: int | None, found
     turns = _Rehearsed("ABCDABCD").turns(options)
 
     assert len({turn.speaker for turn in turns}) == found
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sets(st.integers(0, 2))), max_size=60))
+def test_exclusive_turns_give_each_moment_of_speech_to_one_who_speaks(frames: list[tuple[int, set[int]]]) -> None:
+    """They cover what turns cover, never overlap, and each lies within its speaker's own turns."""
+    path = np.array([holder for holder, _others in frames], np.int64)
+    speaking = np.array([[one in others for one in range(3)] for _holder, others in frames], bool).reshape(-1, 3)
+    speaking[np.arange(len(path)), path] = speaking.any(axis=1)
+    found = to_turns(speaking, path, 10_000)
+
+    assert merge(turn.span for turn in found.exclusive) == merge(turn.span for turn in found.turns)
+    assert all(left.end_ms <= right.start_ms for left, right in pairwise(found.exclusive))
+    for speaker in {turn.speaker for turn in found.exclusive}:
+        own, held = ([t.span for t in some if t.speaker == speaker] for some in (found.turns, found.exclusive))
+        assert subtract(held, own) == []
+    assert list(dict.fromkeys(turn.speaker for turn in found.turns)) == sorted({turn.speaker for turn in found.turns})
 
 
 def load(models: HearingModels) -> Diarizer:

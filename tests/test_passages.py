@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -22,6 +23,7 @@ from search.text import tokens
 from tests.spoken import line, spoken
 from tests.transcripts import transcripts
 from transcribe.spans import Span, intersect, merge
+from transcribe.speakers import OVERLAP
 from transcribe.transcript import Segment, State, Transcript
 
 HOLES = (State.DIGITAL_SILENCE, State.NOT_PROCESSED)
@@ -148,6 +150,19 @@ def test_doubt_does_not_spread_to_what_was_said_beside_it() -> None:
     ]
     assert (first.context_after, last.context_before) == ("", "")
     assert (doubtful.context_before, doubtful.context_after) == ("show me", "right now Sergeant Okafor")
+
+
+@given(transcripts())
+def test_words_said_at_once_are_found_like_any_others(transcript: Transcript) -> None:
+    """`overlap` is doubt about the speaker, not about the word: no passage, and no flag in it, is another."""
+    at_once = replace(
+        transcript,
+        segments=tuple(
+            replace(one, words=tuple(replace(word, flags=(*word.flags, OVERLAP)) for word in one.words))
+            for one in transcript.segments
+        ),
+    )
+    assert build_passages(at_once) == build_passages(transcript)
 
 
 def test_a_passage_ends_at_digital_silence_however_short() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from itertools import combinations
 from random import Random
 
 import pytest
@@ -21,7 +23,7 @@ from tests.transcripts import (
     words_artifact,
     words_in_order,
 )
-from transcribe.spans import Span, intersect, total_ms
+from transcribe.spans import Span, intersect, merge, total_ms
 from transcribe.speakers import assemble, assign_speakers
 from transcribe.transcript import Covered, Segment, State, Turn, Word
 
@@ -32,6 +34,10 @@ def held_ms(word: Word, turns: list[Turn], speaker: str) -> int:
     """How much of a word, at least 1 ms long, a speaker's turns cover: the slow way."""
     lasting = Span(word.start_ms, max(word.end_ms, word.start_ms + 1))
     return total_ms(intersect([lasting], [turn.span for turn in turns if turn.speaker == speaker]))
+
+
+def without_overlap(word: Word) -> Word:
+    return replace(word, flags=tuple(flag for flag in word.flags if flag != "overlap"))
 
 
 def distance_ms(word: Word, turn: Turn) -> int:
@@ -108,11 +114,11 @@ def test_a_word_that_lasts_no_time_still_lies_in_a_turn() -> None:
 
 @given(SEGMENTS, turn_lists())
 def test_assembling_loses_moves_and_changes_no_word(heard: list[Segment], turns: list[Turn]) -> None:
-    """Speakers are added; words stay, with their time, text, confidence and language."""
+    """Speakers are added, and overlap flagged; words stay, with their time, text, confidence and language."""
     joined = assemble(recording(), words_artifact(heard), turns_artifact(turns))
 
     def all_words(some: tuple[Segment, ...] | list[Segment]) -> Counter[tuple[Word, str]]:
-        return Counter((word, s.language) for s in some for word in s.words)
+        return Counter((without_overlap(word), s.language) for s in some for word in s.words)
 
     assert all_words(joined.segments) == all_words(heard)
 
@@ -210,6 +216,45 @@ def test_a_word_of_400_ms_is_an_answer_not_a_flicker() -> None:
     ).segments
 
     assert [part.speaker for part in parts] == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_00"]
+
+
+@given(SEGMENTS, turn_lists())
+def test_words_that_two_speak_over_are_flagged(heard: list[Segment], turns: list[Turn]) -> None:
+    """Those of which half or more lies where turns of two speakers do, measured the slow way; and no others."""
+    by_speaker = [[t.span for t in turns if t.speaker == speaker] for speaker in {turn.speaker for turn in turns}]
+    shared = merge(span for one, other in combinations(by_speaker, 2) for span in intersect(one, other))
+    joined = assemble(recording(), words_artifact(heard), turns_artifact(turns))
+
+    for word in joined.words:
+        lasting = Span(word.start_ms, max(word.end_ms, word.start_ms + 1))
+        over_ms = total_ms(intersect([lasting], shared))
+        assert ("overlap" in word.flags) == (over_ms * 2 >= lasting.duration_ms)
+
+
+@given(words_in_order())
+def test_without_overlap_exclusive_turns_change_nothing(words: list[Word]) -> None:
+    """Where nobody speaks at once, they are the turns."""
+    turns = [Turn(n * 1_500, n * 1_500 + 1_000, f"SPEAKER_0{n % 3}") for n in range(14)]
+    heard = words_artifact([segment(words)] if words else [])
+
+    assert assemble(recording(), heard, turns_artifact(turns, turns)) == assemble(
+        recording(), heard, turns_artifact(turns)
+    )
+
+
+@pytest.mark.parametrize("holder", ["SPEAKER_00", "SPEAKER_01"])
+def test_in_overlap_a_word_is_theirs_who_hold_the_floor(holder: str) -> None:
+    """Both cover the words that they say at once: the exclusive turns decide, and the words are flagged."""
+    words = said("get on the ground now please")
+    turns = [Turn(0, 1_300, "SPEAKER_00"), Turn(580, 1_800, "SPEAKER_01")]
+    change_ms = 1_300 if holder == "SPEAKER_00" else 580
+    exclusive = [Turn(0, change_ms, "SPEAKER_00"), Turn(change_ms, 1_800, "SPEAKER_01")]
+    first, second = assemble(recording(), words_artifact([segment(words)]), turns_artifact(turns, exclusive)).segments
+
+    assert (first.speaker, second.speaker) == ("SPEAKER_00", "SPEAKER_01")
+    assert first.text == ("get on the ground" if holder == "SPEAKER_00" else "get on")
+    flagged = [word.text for part in (first, second) for word in part.words if word.flags == ("overlap",)]
+    assert flagged == ["the", "ground"]
 
 
 def test_a_segment_without_words_takes_the_turn_that_covers_most_of_it() -> None:

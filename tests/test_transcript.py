@@ -42,10 +42,18 @@ def test_a_transcript_survives_its_json_form(any_transcript: Transcript) -> None
 def test_stage_artifacts_survive_their_json_form(any_transcript: Transcript) -> None:
     """Both stages' artifacts read back as they were written."""
     words = words_artifact(any_transcript.segments, any_transcript.coverage)
-    turns = turns_artifact(any_transcript.turns)
+    turns = turns_artifact(any_transcript.turns, any_transcript.turns[:2])
 
     assert WordsArtifact.from_json(json.loads(json.dumps(words.to_json()))) == words
     assert TurnsArtifact.from_json(json.loads(json.dumps(turns.to_json()))) == turns
+
+
+def test_turns_written_before_there_were_exclusive_ones_can_be_read() -> None:
+    """They have none."""
+    turns = turns_artifact([Turn(0, 900, "SPEAKER_00")])
+    old = {name: value for name, value in turns.to_json().items() if name != "exclusive"}
+
+    assert TurnsArtifact.from_json(old) == turns
 
 
 def test_the_version_ignores_metadata() -> None:

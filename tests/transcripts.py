@@ -89,8 +89,8 @@ def words_artifact(segments: Sequence[Segment], coverage: Sequence[Covered] = ()
     return WordsArtifact(RECORDING_ID, recording().media, tuple(segments), tuple(coverage), (WHISPER,))
 
 
-def turns_artifact(turns: Sequence[Turn]) -> TurnsArtifact:
-    return TurnsArtifact(RECORDING_ID, tuple(turns), (DIARIZER,))
+def turns_artifact(turns: Sequence[Turn], exclusive: Sequence[Turn] = ()) -> TurnsArtifact:
+    return TurnsArtifact(RECORDING_ID, tuple(turns), (DIARIZER,), tuple(exclusive))
 
 
 SPEAKERS = ("SPEAKER_00", "SPEAKER_01", "SPEAKER_02")

@@ -20,8 +20,8 @@ from transcribe.clustering import ClusterOptions, Vectors, cluster
 from transcribe.segmentation import FRAME_SAMPLES, WINDOW_SAMPLES, Activity, SegmentationModel
 from transcribe.spans import Span
 from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech
-from transcribe.transcript import ModelUse, Turn
-from transcribe.turns import Floor, frame_samples, hold_together, holder_path, to_turns, with_overlap
+from transcribe.transcript import ModelUse
+from transcribe.turns import Diarization, Floor, frame_samples, hold_together, holder_path, to_turns, with_overlap
 from transcribe.voices import ROW_SAMPLES, VoiceModel, Voices
 
 MAX_CHANGES = 0.5  # that half of the windows hear
@@ -109,30 +109,31 @@ class Diarizer:
             ),
         )
 
-    def turns(self, waveform: Waveform) -> list[Turn]:
-        """Who holds the floor when; sorted by start, may overlap; empty where nobody speaks.
+    def diarize(self, waveform: Waveform) -> Diarization:
+        """Who speaks when; empty where nobody does.
 
         Labels are SPEAKER_00, SPEAKER_01, … in order of first speech.
         """
         options = self._options
         first_frames = _window_starts(self._find_speech(waveform), len(waveform), options.window_step)
         if not first_frames:
-            return []
+            return Diarization()
         activity = self._segmentation.activity(waveform, first_frames)
         floor = hold_together(activity, first_frames, max(0, len(waveform) // FRAME_SAMPLES))
         if not floor.n_speaking.any():
-            return []
+            return Diarization()
         step_rows = options.voice_step_ms * SAMPLES_PER_MS // ROW_SAMPLES
         window_rows = options.voice_ms * SAMPLES_PER_MS // ROW_SAMPLES
         voices = self._voicing.voices(waveform, _alone(floor, len(waveform)), window_rows, step_rows)
         if len(voices.vectors) == 0:  # too little speech to know a voice by: nothing says that it is two
+            path = np.zeros(len(floor.n_speaking), np.int64)
             speaking = (floor.n_speaking > 0)[:, None]
         else:
             people = cluster(voices.vectors[_sure(voices, window_rows, floor)], options.clusters)
             middles = (voices.first_rows + window_rows / 2) * ROW_SAMPLES
             path = holder_path(_likeness(voices.vectors, middles, people, floor), floor, options.change_cost)
             speaking = with_overlap(path, len(people), floor, activity, first_frames)
-        return to_turns(speaking, len(waveform) // SAMPLES_PER_MS)
+        return to_turns(speaking, path, len(waveform) // SAMPLES_PER_MS)
 
 
 def _speech(waveform: Waveform) -> list[Span]:

@@ -5,9 +5,10 @@ Whisper knows words, the diarizer knows turns; here they meet.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice, takewhile
 from statistics import fmean
 
 from transcribe.spans import Span, merge
@@ -24,6 +25,8 @@ from transcribe.transcript import (
 )
 
 MAX_REACH_MS = 500  # how far from a turn a word may lie; diarizers trim the quiet start and end of a word
+MIN_OVERLAP = 0.5  # of a word: the first or last sound of a neighbour's turn is not said at once with it
+OVERLAP = "overlap"  # flag of a word: two spoke at once, and it may be the other's
 MAX_FLICKER_WORDS = 2
 MIN_STEADY_MS = 400  # two diarization frames of doubt last less; "yes" as an answer of its own lasts longer
 
@@ -35,7 +38,7 @@ def assign_speakers(words: Sequence[Word], turns: Sequence[Turn]) -> list[str | 
 
     Args:
         words: sorted by start. One that lasts no time counts as 1 ms.
-        turns: any order; may overlap each other.
+        turns: any order; may overlap each other. Exclusive ones, where there are, know whose a word is in overlap.
 
     Returns:
         As many as there are words, in the same order. A word no turn touches takes the nearest turn within
@@ -48,6 +51,9 @@ def assign_speakers(words: Sequence[Word], turns: Sequence[Turn]) -> list[str | 
 
 def assemble(recording: Recording, words: WordsArtifact, turns: TurnsArtifact | None) -> Transcript:
     """Join what two stages heard into a transcript: segments split where the speaker changes.
+
+    A word goes to the speaker whose exclusive turns cover most of it: alone that is who speaks, in overlap who holds
+    the floor. One that two speak over for half of it or more is flagged `overlap`.
 
     The parts of a split segment keep its language, flags and channel; their text is their joined words, their
     confidence the mean of their words'. The translation goes to the part with most words, for it cannot be
@@ -64,9 +70,10 @@ def assemble(recording: Recording, words: WordsArtifact, turns: TurnsArtifact | 
         segments = tuple(replace(segment, speaker=None) for segment in words.segments)
         return Transcript(recording, _sorted(segments), (), words.coverage, words.models, speakers_known=False)
     assert turns.recording_id == recording.id, "turns of another recording"
+    heard = _flagged(words.segments, _shared(turns.turns))
     parts = [
         part
-        for segment, speakers in zip(words.segments, _speakers(words.segments, turns.turns), strict=True)
+        for segment, speakers in zip(heard, _speakers(heard, turns), strict=True)
         for part in _split(segment, speakers)
     ]
     return Transcript(
@@ -137,15 +144,54 @@ def _chosen(claims: Sequence[Sequence[_Claim]]) -> list[str | None]:
     return chosen
 
 
-def _speakers(segments: Sequence[Segment], turns: Sequence[Turn]) -> list[list[str | None]]:
+def _shared(turns: Sequence[Turn]) -> list[Span]:
+    """Where two or more speak at once: a span set."""
+    by_speaker: dict[str, list[Span]] = {}
+    for turn in turns:
+        by_speaker.setdefault(turn.speaker, []).append(turn.span)
+    shared: list[Span] = []
+    latest = Span(0, 0)  # of the speakers' merged turns so far the one that ends last
+    for span in sorted(held for spans in by_speaker.values() for held in merge(spans)):
+        if latest.overlap_ms(span):
+            shared.append(Span(span.start_ms, min(span.end_ms, latest.end_ms)))
+        latest = max(latest, span, key=lambda one: one.end_ms)
+    return merge(shared)
+
+
+def _flagged(segments: Sequence[Segment], shared: Sequence[Span]) -> list[Segment]:
+    """The segments, those of their words flagged that lie where two speak at once."""
+    if not shared:
+        return list(segments)
+    return [
+        replace(
+            segment,
+            words=tuple(
+                replace(word, flags=(*word.flags, OVERLAP)) if _is_shared(word, shared) else word
+                for word in segment.words
+            ),
+        )
+        for segment in segments
+    ]
+
+
+def _is_shared(word: Word, shared: Sequence[Span]) -> bool:
+    span = _lasting(word.span)
+    first = bisect_right(shared, span.start_ms, key=lambda one: one.end_ms)
+    over = takewhile(lambda one: one.start_ms < span.end_ms, islice(shared, first, None))
+    return sum(span.overlap_ms(one) for one in over) >= MIN_OVERLAP * span.duration_ms
+
+
+def _speakers(segments: Sequence[Segment], turns: TurnsArtifact) -> list[list[str | None]]:
     """For each segment the speakers of its words, flickers undone; of the segment itself when it has no words."""
     places = [(i, j) for i, segment in enumerate(segments) for j in range(len(segment.words))]
     places.sort(key=lambda place: segments[place[0]].words[place[1]].start_ms)
-    claims = _claims([_lasting(segments[i].words[j].span) for i, j in places], turns)
-    found = dict(zip(places, zip(_chosen(claims), claims, strict=True), strict=True))
+    spans = [_lasting(segments[i].words[j].span) for i, j in places]
+    claims = _claims(spans, turns.turns)
+    chosen = _chosen(_claims(spans, turns.exclusive) if turns.exclusive else claims)
+    found = dict(zip(places, zip(chosen, claims, strict=True), strict=True))
 
     wordless = sorted((segment.span, i) for i, segment in enumerate(segments) if not segment.words)
-    covering = _claims([span for span, _ in wordless], turns)
+    covering = _claims([span for span, _ in wordless], turns.turns)
     holders = _chosen([[claim for claim in rivals if claim.overlap_ms] for rivals in covering])
     held = {i: holder for (_, i), holder in zip(wordless, holders, strict=True)}
 

@@ -161,12 +161,14 @@ class TurnsArtifact:
     recording_id: RecordingId
     turns: tuple[Turn, ...]  # sorted by start
     models: tuple[ModelUse, ...]
+    exclusive: tuple[Turn, ...] = ()  # the same moments, each given to one speaker; empty where nobody said to whom
 
     def to_json(self) -> dict[str, Any]:
         return {
             "recording_id": self.recording_id,
             "turns": [_turn_json(turn) for turn in self.turns],
             "models": [model.to_json() for model in self.models],
+            "exclusive": [_turn_json(turn) for turn in self.exclusive],
         }
 
     @staticmethod
@@ -175,6 +177,7 @@ class TurnsArtifact:
             RecordingId(data["recording_id"]),
             tuple(_turn(turn) for turn in data["turns"]),
             tuple(ModelUse.from_json(model) for model in data["models"]),
+            tuple(_turn(turn) for turn in data.get("exclusive", ())),
         )
 
 

@@ -35,6 +35,18 @@ class Floor:
     change: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """Who speaks when, and whose each moment is where several speak at once.
+
+    turns: sorted by start; those of different speakers may overlap.
+    exclusive: the same moments, each given to one of those who speak: turns that do not overlap.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    exclusive: tuple[Turn, ...] = ()
+
+
 def hold_together(activity: Activity, first_frames: Sequence[int], n_frames: int) -> Floor:
     """Average the windows over each frame; frames without a window are silent.
 
@@ -132,8 +144,24 @@ def with_overlap(
     return speaking
 
 
-def to_turns(speaking: Speaking, duration_ms: int) -> list[Turn]:
-    """Turns sorted by start, within the recording; labels SPEAKER_00, SPEAKER_01, … in order of first speech."""
+def to_turns(speaking: Speaking, path: NDArray[np.int64], duration_ms: int) -> Diarization:
+    """Turns within the recording; labels SPEAKER_00, SPEAKER_01, … in order of first speech.
+
+    Args:
+        path: the holder of the floor in each frame, who is among those who speak there, if anybody does.
+    """
+    holding = speaking & (np.arange(speaking.shape[1]) == path[:, None])
+    spans, held = _spans(speaking, duration_ms), _spans(holding, duration_ms)
+    people = list(dict.fromkeys(person for _start, _end, person in spans))
+    names = {person: f"SPEAKER_{place:02d}" for place, person in enumerate(people)}
+    return Diarization(
+        tuple(Turn(start, end, names[person]) for start, end, person in spans),
+        tuple(Turn(start, end, names[person]) for start, end, person in held),
+    )
+
+
+def _spans(speaking: Speaking, duration_ms: int) -> list[tuple[int, int, int]]:
+    """Start and end in ms, and the person, sorted."""
     spans: list[tuple[int, int, int]] = []
     for person in range(speaking.shape[1]):
         edges = np.flatnonzero(np.diff(speaking[:, person].astype(np.int8), prepend=0, append=0))
@@ -141,8 +169,4 @@ def to_turns(speaking: Speaking, duration_ms: int) -> list[Turn]:
         times = (frame_samples(edges) - FRAME_SAMPLES // 2) * 1000 / SAMPLE_RATE
         times_ms = np.clip(np.rint(times).astype(int), 0, duration_ms).reshape(-1, 2)
         spans += [(int(start), int(end), person) for start, end in times_ms if start < end]
-    spans.sort()
-    names: dict[int, str] = {}
-    for _start, _end, person in spans:
-        names.setdefault(person, f"SPEAKER_{len(names):02d}")
-    return [Turn(start, end, names[person]) for start, end, person in spans]
+    return sorted(spans)
