@@ -77,6 +77,18 @@ def vocabulary_in_latin_1(folder: Path) -> list[str]:
     return [str(folder), "--vocabulary", str(folder / "names.txt")]
 
 
+def exact_and_least_number_of_speakers(folder: Path) -> list[str]:
+    return [str(folder), "--speakers", "2", "--min-speakers", "1"]
+
+
+def more_speakers_at_least_than_at_most(folder: Path) -> list[str]:
+    return [str(folder), "--min-speakers", "3", "--max-speakers", "2"]
+
+
+def no_speakers(folder: Path) -> list[str]:
+    return [str(folder), "--max-speakers", "0"]
+
+
 @pytest.mark.parametrize(
     ("make", "code", "says"),
     [
@@ -89,6 +101,9 @@ def vocabulary_in_latin_1(folder: Path) -> list[str]:
         (manifest_with_an_impossible_date, 3, ["line 2", "recorded_at", "2025-02-30T10:00:00"]),
         (manifest_without_a_path_column, 1, ["manifest.csv", "path"]),
         (unknown_flag_value, 2, ["--device", "tpu", "cuda"]),
+        (exact_and_least_number_of_speakers, 2, ["--speakers is the exact number", "--min-speakers"]),
+        (more_speakers_at_least_than_at_most, 2, ["--min-speakers 3 is more than --max-speakers 2"]),
+        (no_speakers, 2, ["--max-speakers", "0", "x>=1"]),
         (vocabulary_that_does_not_exist, 1, ["names.txt", "does not exist", "one word or phrase a line"]),
         (vocabulary_in_latin_1, 1, ["names.txt", "line 2 is not UTF-8"]),
         (unknown_model, 1, ["whisper-enormous", "whisper-base"]),

@@ -177,6 +177,22 @@ def test_a_vocabulary_is_used_as_far_as_the_model_takes_it(tmp_path: Path) -> No
     assert transcript.words == []
 
 
+def test_the_number_of_speakers_decides_about_turns_alone(tmp_path: Path) -> None:
+    """Provenance names the bounds; with others speakers are told apart again, and words stay as they are."""
+    told = []
+    for bounds in (["--speakers", "2"], ["--min-speakers", "2", "--max-speakers", "3"]):
+        done = earwitness("ingest", FOOTAGE / f"{NOBODY}.mp4", *bounds, "--json", data=tmp_path)
+        exported = earwitness("export", f"{NOBODY}.mp4", "--format", "json", data=tmp_path)
+        assert done.code == exported.code == 0, done.err
+        assert done.json["recordings"]["done"] == 1
+        assert (done.json["stage_seconds"]["speech"] > 0) == (not told)
+        uses = {model.name: model for model in Transcript.from_json(exported.json).models}
+        clusters = uses["segmentation-3.0"].options["clusters"]
+        told.append((clusters["min_speakers"], clusters["max_speakers"]))
+
+    assert told == [(2, 2), (2, 3)]
+
+
 # The loop, with ears that answer at once
 
 

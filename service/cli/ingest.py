@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Names and words to expect in this run, one a line, besides those of the setting `vocabulary`.",
 )
+@click.option(
+    "--speakers", type=click.IntRange(min=1), metavar="N", help="How many people speak in each recording, if known."
+)
+@click.option("--min-speakers", type=click.IntRange(min=1), metavar="N", help="The fewest people in each recording.")
+@click.option("--max-speakers", type=click.IntRange(min=1), metavar="N", help="The most people in each recording.")
 @click.option("--retry-failed", is_flag=True, help="Try again what rests as failed after three attempts.")
 @common
 @click.pass_obj
@@ -48,19 +53,23 @@ def command(
     device: str | None,
     asr_model: str | None,
     vocabulary: Path | None,
+    speakers: int | None,
+    min_speakers: int | None,
+    max_speakers: int | None,
     retry_failed: bool,
 ) -> None:
     """Hear every recording in SOURCE (files, folders, URLs) and index what was said.
 
-    What was heard before is skipped. Ctrl-C finishes the recordings in flight and stops; running the same
-    command again goes on from there.
+    What was heard before is skipped; with another number of speakers, speakers are told apart again, and words
+    stay. Ctrl-C finishes the recordings in flight and stops; running the same command again goes on from there.
     """
     if not sources and manifest is None:
         raise click.UsageError("nothing to ingest: name a file, a folder or a URL, or give --manifest FILE.csv")
     if engine == "ray":
         raise click.UsageError("--engine ray is not part of this version; --engine local hears on this machine")
+    bounds = _bounds(speakers, min_speakers, max_speakers)
     settings = options.settings(device=device, asr_model=asr_model)
-    report = _run(settings, sources, manifest, vocabulary, retry_failed, options.json)
+    report = _run(settings, sources, manifest, vocabulary, bounds, retry_failed, options.json)
     if options.json:
         print_json(report.to_json())
     else:
@@ -72,11 +81,23 @@ def command(
         sys.exit(EXIT_CANNOT_RUN if report.found == 0 and manifest is None else EXIT_SOME_FAILED)
 
 
+def _bounds(speakers: int | None, least: int | None, most: int | None) -> tuple[int, int | None]:
+    """The fewest and the most people there may be; None: any number."""
+    if speakers is not None:
+        if least is not None or most is not None:
+            raise click.UsageError("--speakers is the exact number: leave out --min-speakers and --max-speakers")
+        return speakers, speakers
+    if least is not None and most is not None and least > most:
+        raise click.UsageError(f"--min-speakers {least} is more than --max-speakers {most}: swap them")
+    return least or 1, most
+
+
 def _run(
     settings: Settings,
     sources: tuple[str, ...],
     manifest: Path | None,
     vocabulary: Path | None,
+    bounds: tuple[int, int | None],
     retry_failed: bool,
     quiet: bool,
 ) -> Report:
@@ -90,6 +111,8 @@ def _run(
     from service.ingest import Ingest, find_sources
     from service.progress import watch
     from service.transcripts import TranscriptStore
+    from transcribe.clustering import ClusterOptions
+    from transcribe.diarization import DiarizationOptions
     from transcribe.vocabulary import NOTHING, read_vocabulary
 
     expected = sum((read_vocabulary(path) for path in (vocabulary, settings.vocabulary) if path), NOTHING)
@@ -100,7 +123,11 @@ def _run(
     with _finish_on_interrupt(stop), Catalog.open(settings.catalog) as catalog, watch(sys.stderr) as progress:
         device = pick_device(settings.device, settings.threads)
         models = HearingModels.find(settings.asr_model, device, settings.model_places, settings.translator_model)
-        hearing = HearingOptions(vocabulary=expected, names=settings.vocabulary_names)
+        hearing = HearingOptions(
+            diarization=DiarizationOptions(clusters=ClusterOptions(min_speakers=bounds[0], max_speakers=bounds[1])),
+            vocabulary=expected,
+            names=settings.vocabulary_names,
+        )
         transcripts = TranscriptStore(settings.transcripts)
         with closing(Listener(models, hearing, device)) as listener:
             ingest = Ingest(
