@@ -15,11 +15,15 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from gpu.errors import GpuError
 from gpu.memory import return_free_memory
 from transcribe.errors import TranscribeError
 from transcribe.hearing import StageSeconds
 from transcribe.media import Audio, decode
 from transcribe.transcript import TurnsArtifact, WordsArtifact
+
+# torch.OutOfMemoryError and CTranslate2 on a GPU; torch's allocator on a CPU
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Claimed(Protocol):
@@ -270,12 +274,23 @@ def _decode(source: str) -> tuple[Audio, float]:
 
 def _reason(error: Exception) -> str:
     """One line for the catalog and the operator; errors of ours say what to do."""
-    if isinstance(error, TranscribeError):
+    if isinstance(error, (TranscribeError, GpuError)):
         return str(error)
     text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else 'no message'}"
+    reason = f"{type(error).__name__}: {text[0] if text else 'no message'}"
+    if _is_out_of_memory(error):
+        return f"out of memory ({reason}); free some, and ingest again"
+    return reason
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Also of libraries that say so in words only."""
+    says = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in says for words in OUT_OF_MEMORY)
+    )
 
 
 def _transient(error: Exception) -> bool:
     """Errors nobody foresaw may pass; ours say of themselves whether they can."""
-    return error.transient if isinstance(error, TranscribeError) else True
+    return error.transient if isinstance(error, (TranscribeError, GpuError)) else True

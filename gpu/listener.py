@@ -48,14 +48,25 @@ class HearingOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerModels:
+    """The models that tell speakers apart."""
+
+    segmentation: Model
+    speaker: Model
+
+
+@dataclass(frozen=True, slots=True)
 class HearingModels:
-    """The models that hear, found and checked but not loaded. `translator` may be `asr`; None: nobody translates."""
+    """The models that hear, found and checked but not loaded.
+
+    translator: may be `asr`; None: nobody translates.
+    speakers: or which of them is not installed: words are heard all the same.
+    """
 
     asr: Model
     translator: Model | None
     voice_activity: Model
-    segmentation: Model
-    speaker: Model
+    speakers: SpeakerModels | ModelMissing
 
     @staticmethod
     def find(
@@ -70,26 +81,28 @@ class HearingModels:
                 installed.
 
         Raises:
-            ModelMissing, ModelDamaged
+            ModelMissing: of those that hear words.
+            ModelDamaged
         """
         asr = _asr(asr_model, device, places)
         return HearingModels(
             asr,
             resolve(translator_model, places) if translator_model else _translator(asr, places),
             resolve("silero-vad", places),
-            resolve("segmentation-3.0", places),
-            resolve("campplus", places),
+            _speakers(places),
         )
 
     def fingerprints(self, options: HearingOptions) -> dict[str, str]:
         """What `words` and `turns` depend on, as a short hash each: equal means nothing would change.
+
+        Without models that tell speakers apart there is none of `turns`.
 
         The device is left out on purpose: workers of one archive may differ, and must not undo each
         other's work. So are the names of a recording: correcting its metadata is no reason to hear it again.
         Provenance records the device, the compute type and the names of each transcript.
         """
         primed = {"vocabulary": options.vocabulary.sha256, "names": options.names}
-        return {
+        prints = {
             "words": _fingerprint(
                 WORDS_REVISION,
                 [self.voice_activity.sha256, self.asr.sha256, self.translator.sha256 if self.translator else ""],
@@ -98,11 +111,12 @@ class HearingModels:
                     {"confidence": confidence_name(self.asr.sha256)},
                     *([primed] if options.vocabulary.entries or options.names else []),
                 ],
-            ),
-            "turns": _fingerprint(
-                TURNS_REVISION, [self.segmentation.sha256, self.speaker.sha256], [asdict(options.diarization)]
-            ),
+            )
         }
+        if isinstance(self.speakers, SpeakerModels):
+            hashes = [self.speakers.segmentation.sha256, self.speakers.speaker.sha256]
+            prints["turns"] = _fingerprint(TURNS_REVISION, hashes, [asdict(options.diarization)])
+        return prints
 
     def left_out(self, vocabulary: Vocabulary) -> tuple[str, ...]:
         """The entries for which the ASR model has no room.
@@ -131,6 +145,13 @@ def _translator(asr: Model, places: ModelPlaces) -> Model | None:
         return None if asr.name.endswith(".en") else resolve(CPU_ASR_MODEL, places)
     except ModelMissing:
         return None
+
+
+def _speakers(places: ModelPlaces) -> SpeakerModels | ModelMissing:
+    try:
+        return SpeakerModels(resolve("segmentation-3.0", places), resolve("campplus", places))
+    except ModelMissing as error:
+        return error
 
 
 def _fingerprint(revision: int, hashes: list[str], options: list[dict[str, Any]]) -> str:
@@ -167,11 +188,18 @@ class Listener:
         return batcher.submit(hearing.hear(audio, spent, self._options.vocabulary, names)).result()
 
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
-        """The `turns` stage. `spent` gets `diarize`."""
+        """The `turns` stage. `spent` gets `diarize`.
+
+        Raises:
+            ModelMissing: nobody can tell speakers apart.
+        """
         if self._diarizer is None:
+            speakers = self._models.speakers
+            if isinstance(speakers, ModelMissing):
+                raise speakers
             self._diarizer = Diarizer.load(
-                (self._models.segmentation.weights, use(self._models.segmentation)),
-                (self._models.speaker.weights, use(self._models.speaker)),
+                (speakers.segmentation.weights, use(speakers.segmentation)),
+                (speakers.speaker.weights, use(speakers.speaker)),
                 self._options.diarization,
                 self._device.torch_name,
                 self._device.threads,

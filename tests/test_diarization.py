@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gpu.devices import pick_device
-from gpu.listener import HearingModels, HearingOptions, Listener, use
+from gpu.listener import HearingModels, HearingOptions, Listener, SpeakerModels, use
 from gpu.models import ModelPlaces
 from tests.conftest import FOOTAGE, reference
 from transcribe.clustering import ClusterOptions
@@ -31,13 +31,19 @@ TRAFFIC_STOP = "AXON_Body_3_2025-03-14_2231_X60A12345"  # three people, one of t
 
 
 @pytest.fixture(scope="module")
-def models(model_places: ModelPlaces) -> HearingModels:
+def hearing_models(model_places: ModelPlaces) -> HearingModels:
     return HearingModels.find("whisper-tiny.en", pick_device("cpu"), model_places)
 
 
 @pytest.fixture(scope="module")
-def listener(models: HearingModels) -> Listener:
-    return Listener(models, HearingOptions(), pick_device("cpu"))
+def models(hearing_models: HearingModels) -> SpeakerModels:
+    assert isinstance(hearing_models.speakers, SpeakerModels)
+    return hearing_models.speakers
+
+
+@pytest.fixture(scope="module")
+def listener(hearing_models: HearingModels) -> Listener:
+    return Listener(hearing_models, HearingOptions(), pick_device("cpu"))
 
 
 def test_people_are_told_apart(listener: Listener) -> None:
@@ -63,12 +69,12 @@ def test_people_are_told_apart(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 0.05, 3])
-def test_silence_has_no_speakers(models: HearingModels, seconds: float) -> None:
+def test_silence_has_no_speakers(models: SpeakerModels, seconds: float) -> None:
     """No sound, too little sound, and plain silence: nobody."""
     assert load(models).diarize(np.zeros(int(16_000 * seconds), np.float32)) == Diarization()
 
 
-def test_wrong_weights_are_refused_by_name(models: HearingModels) -> None:
+def test_wrong_weights_are_refused_by_name(models: SpeakerModels) -> None:
     """The error names the model whose file is not one."""
     with pytest.raises(ModelUnusable, match=r"segmentation-3\.0"):
         Diarizer.load(
@@ -80,7 +86,7 @@ def test_wrong_weights_are_refused_by_name(models: HearingModels) -> None:
         VoiceModel(models.segmentation.weights, use(models.speaker))
 
 
-def test_the_size_of_a_batch_changes_nothing(models: HearingModels) -> None:
+def test_the_size_of_a_batch_changes_nothing(models: SpeakerModels) -> None:
     """One window at a time and many at once: the same turns, and the same again."""
     waveform = decode(str(FOOTAGE / f"{TRAFFIC_STOP}.mp4")).waveform
     one_by_one = Diarizer(
@@ -93,7 +99,7 @@ def test_the_size_of_a_batch_changes_nothing(models: HearingModels) -> None:
     assert diarizer.diarize(waveform) == one_by_one.diarize(waveform) == diarizer.diarize(waveform)
 
 
-def test_the_number_of_people_may_be_known(models: HearingModels) -> None:
+def test_the_number_of_people_may_be_known(models: SpeakerModels) -> None:
     """Three people speak: asked for two, two are found."""
     waveform = decode(str(FOOTAGE / f"{TRAFFIC_STOP}.mp4")).waveform
     segmentation = SegmentationModel(models.segmentation.weights, use(models.segmentation))
@@ -104,7 +110,7 @@ def test_the_number_of_people_may_be_known(models: HearingModels) -> None:
         assert len({turn.speaker for turn in found.turns}) == n
 
 
-def test_a_voice_sounds_the_same_however_it_is_cut(models: HearingModels) -> None:
+def test_a_voice_sounds_the_same_however_it_is_cut(models: SpeakerModels) -> None:
     """Heard in one piece with others, a window's voice is near what a pass of its own says of it."""
     import torch
     import torchaudio.compliance.kaldi as kaldi
@@ -235,7 +241,7 @@ def test_exclusive_turns_give_each_moment_of_speech_to_one_who_speaks(frames: li
     assert list(dict.fromkeys(turn.speaker for turn in found.turns)) == sorted({turn.speaker for turn in found.turns})
 
 
-def load(models: HearingModels) -> Diarizer:
+def load(models: SpeakerModels) -> Diarizer:
     return Diarizer.load(
         (models.segmentation.weights, use(models.segmentation)),
         (models.speaker.weights, use(models.speaker)),

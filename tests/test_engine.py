@@ -124,6 +124,38 @@ def test_a_failing_diarizer_costs_no_words(sources: list[Asked]) -> None:
     assert failed.transient
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MemoryError(), "out of memory (MemoryError: no message); free some, and ingest again"),
+        (
+            RuntimeError("CUDA out of memory. Tried to allocate 9 GiB.\nSee the documentation"),
+            "out of memory (RuntimeError: CUDA out of memory. Tried to allocate 9 GiB.); free some, and ingest again",
+        ),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+            "out of memory (RuntimeError: [enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: "
+            "can't allocate memory: 9 bytes); free some, and ingest again",
+        ),
+    ],
+)
+def test_a_diarizer_without_memory_costs_no_words(sources: list[Asked], error: Exception, says: str) -> None:
+    """Words and the other recordings arrive; the failure says what it was, and may pass."""
+
+    class Hungry(Ears):
+        def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
+            if not self.heard.count("turns"):
+                self.heard.append("turns")
+                raise error
+            return super().turns(audio, spent)
+
+    events = list(LocalEngine(Hungry()).hear(sources, both))
+
+    assert sum(isinstance(event, Heard) for event in events) == 5
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert (failed.stage, failed.error, failed.transient) == ("turns", says, True)
+
+
 def test_words_and_turns_are_heard_side_by_side(sources: list[Asked]) -> None:
     """Each waits here for the other to have begun."""
 

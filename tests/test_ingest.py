@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -202,7 +203,7 @@ class Ears:
     def __init__(self) -> None:
         self.words_heard: list[str] = []
         self.turns_heard: list[str] = []
-        self.deaf_to_voices = False
+        self.deaf_to_voices: Exception | None = None
 
     def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
         self.words_heard.append(audio.recording_id)
@@ -214,7 +215,7 @@ class Ears:
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
         self.turns_heard.append(audio.recording_id)
         if self.deaf_to_voices:
-            raise RuntimeError("no voices today")
+            raise self.deaf_to_voices
         return TurnsArtifact(audio.recording_id, (Turn(0, 500, "SPEAKER_00"),), ())
 
 
@@ -254,7 +255,7 @@ def ingest(settings: Settings, media: Path, ears: Ears, stop: threading.Event | 
             transcripts,
             Indexer(settings, catalog, transcripts),
             LocalEngine(ears, stop),
-            {"words": "w1", "turns": "t1", **prints},
+            {stage: each for stage, each in {"words": "w1", "turns": "t1", **prints}.items() if each},
             Silent(),
             stop,
         )
@@ -284,15 +285,28 @@ def test_a_changed_option_reruns_only_what_it_affects(settings: Settings, media:
     assert report.done == 2
 
 
-def test_a_failed_diarization_leaves_words_searchable_and_is_retried(settings: Settings, media: Path) -> None:
-    """Words are indexed without speakers; the next run hears only the turns and adds them."""
+@pytest.mark.parametrize("error", [RuntimeError("no voices today"), MemoryError("Unable to allocate 9 GiB"), None])
+def test_a_failed_diarization_leaves_words_searchable_and_is_retried(
+    settings: Settings, media: Path, error: Exception | None
+) -> None:
+    """Words are indexed, and marked as without speakers; the next run hears only the turns and adds them.
+
+    Without an error the models were missing: turns are not asked for, and nothing of them has failed.
+    """
+
+    def known() -> set[bool]:
+        one = earwitness("export", media / "one.wav", "--format", "json", data=settings.data).json
+        status = earwitness("status", "--json", data=settings.data).json["summary"]
+        return {one["provenance"]["speakers_known"], status["speakers_known"] == status["heard"]}
+
     ears = Ears()
-    ears.deaf_to_voices = True
-    report = ingest(settings, media, ears)
-    assert report.failed == 2
-    assert {failure.stage for failure in report.failures} == {"turns"}
+    ears.deaf_to_voices = error
+    report = ingest(settings, media, ears) if error else ingest(settings, media, ears, turns="")
+    assert [failure.stage for failure in report.failures] == (["turns", "turns"] if error else [])
+    assert len(ears.turns_heard) == (2 if error else 0)
     found = earwitness("search", '"open the trunk"', "--json", data=settings.data).json
     assert [hit["speaker"] for hit in found["hits"]] == [None, None]
+    assert known() == {False}
 
     ears = Ears()
     assert ingest(settings, media, ears).failures == []
@@ -300,6 +314,29 @@ def test_a_failed_diarization_leaves_words_searchable_and_is_retried(settings: S
     found = earwitness("search", '"open the trunk"', "--json", data=settings.data).json
     assert [hit["speaker"] for hit in found["hits"]] == ["SPEAKER_00", "SPEAKER_00"]
     assert found["total"] == 2
+    assert known() == {True}
+
+
+def test_without_speaker_models_words_are_heard_all_the_same(tmp_path: Path) -> None:
+    """A note says what is missing and how to get it, and `doctor` does; the recording counts as done."""
+    hidden = (
+        "from dataclasses import replace; from gpu.models import KNOWN; from service.cli.main import main; "
+        "KNOWN['campplus'] = replace(KNOWN['campplus'], find=lambda _places: None, hub=None); main()"
+    )
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", hidden, "--data", str(tmp_path), "--json", *args]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done, doctor = run("ingest", str(FOOTAGE / f"{NOBODY}.mp4")), run("doctor")
+    report = json.loads(done.stdout)
+    checks = {entry["check"]: entry for entry in json.loads(doctor.stdout)["checks"]}
+    transcript = earwitness("export", f"{NOBODY}.mp4", "--format", "json", data=tmp_path).json
+
+    assert (done.returncode, report["recordings"]["done"], report["failures"]) == (0, 1, [])
+    assert [note.startswith("speakers are not told apart: model 'campplus'") for note in report["warnings"]] == [True]
+    assert not transcript["provenance"]["speakers_known"]
+    assert (doctor.returncode, checks["hearing models"]["ok"], checks["speaker models"]["ok"]) == (1, True, False)
 
 
 def test_two_ingests_at_once_share_the_work(settings: Settings, media: Path) -> None:

@@ -29,7 +29,7 @@ def command(options: Globals, files: tuple[str, ...]) -> None:
 
 def _check(options: Globals) -> None:
     from gpu.devices import pick_device
-    from gpu.errors import GpuError
+    from gpu.errors import GpuError, ModelMissing
     from gpu.listener import HearingModels
     from gpu.models import resolve
     from gpu.offline import stay_offline
@@ -53,7 +53,11 @@ def _check(options: Globals) -> None:
     if device:
         try:
             models = HearingModels.find(settings.asr_model, device, settings.model_places, settings.translator_model)
-            check("hearing models", True, f"{models.asr.name}, {models.segmentation.name}, {models.speaker.name}")
+            check("hearing models", True, f"{models.asr.name}, {models.voice_activity.name}")
+            if isinstance(models.speakers, ModelMissing):
+                check("speaker models", False, str(models.speakers))
+            else:
+                check("speaker models", True, f"{models.speakers.segmentation.name}, {models.speakers.speaker.name}")
         except GpuError as error:
             check("hearing models", False, str(error))
     try:

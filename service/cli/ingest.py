@@ -103,6 +103,7 @@ def _run(
 ) -> Report:
     from gpu.devices import pick_device
     from gpu.engine import LocalEngine
+    from gpu.errors import ModelMissing
     from gpu.listener import HearingModels, HearingOptions, Listener
     from gpu.offline import stay_offline
     from service.catalog import Catalog
@@ -139,6 +140,8 @@ def _run(
                 progress,
                 stop,
             )
+            if isinstance(models.speakers, ModelMissing):
+                ingest.note(f"speakers are not told apart: {models.speakers}; an ingest after that does it")
             left_out = models.left_out(expected)
             if left_out:
                 ingest.note(
