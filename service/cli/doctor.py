@@ -31,7 +31,7 @@ def _check(options: Globals) -> None:
     from gpu.devices import pick_device
     from gpu.errors import GpuError, ModelMissing
     from gpu.listener import HearingModels
-    from gpu.models import resolve
+    from gpu.models import Model, resolve
     from gpu.offline import stay_offline
     from service.data import prepare_data
     from service.errors import ServiceError
@@ -56,6 +56,8 @@ def _check(options: Globals) -> None:
             check("hearing models", True, f"{models.asr.name}, {models.voice_activity.name}")
             if isinstance(models.speakers, ModelMissing):
                 check("speaker models", False, str(models.speakers))
+            elif isinstance(models.speakers, Model):
+                check("speaker models", True, models.speakers.name)
             else:
                 check("speaker models", True, f"{models.speakers.segmentation.name}, {models.speakers.speaker.name}")
         except GpuError as error:
