@@ -54,6 +54,7 @@ class Reference:
     media: Path
     utterances: tuple[Utterance, ...] = ()  # sorted by start
     turns: tuple[Turn, ...] = ()  # sorted by start
+    wearer: str | None = None  # the speaker who wears the camera; None: unknown, or nobody speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +130,16 @@ def _patrol(path: Path) -> Reference:
             )
             for utterance in sorted(labels["utterances"], key=lambda one: float(one["start"]))
         )
+        wearer = next((one["id"] for one in labels.get("speakers", ()) if one.get("wearer")), None)
     except (KeyError, TypeError, ValueError) as error:
-        raise CorpusWrong(path, f"an utterance in it is not as expected ({error!r})") from error
+        raise CorpusWrong(path, f"an utterance or speaker in it is not as expected ({error!r})") from error
     rttm = path.with_suffix(".rttm")
     turns = (
         _turns(rttm)
         if rttm.exists()
         else tuple(Turn(one.span.start_ms, one.span.end_ms, one.speaker or "unknown") for one in utterances)
     )
-    return Reference(path.stem, _media(path), utterances, turns)
+    return Reference(path.stem, _media(path), utterances, turns, wearer)
 
 
 def _voices(path: Path) -> Reference:

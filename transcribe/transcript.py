@@ -81,6 +81,22 @@ class Turn:
         return Span(self.start_ms, self.end_ms)
 
 
+class Kind(StrEnum):
+    """How a speaker takes part, as far as sound tells."""
+
+    WEARER = "wearer"  # of the camera
+    RADIO = "radio"  # heard through one, or through a telephone
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerKind:
+    """A speaker, and what kind they likely are; None: not sure enough. `confidence`: that they are it, 0 without."""
+
+    speaker: str
+    kind: Kind | None = None
+    confidence: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Covered:
     """A stretch of the recording in one state."""
