@@ -152,7 +152,7 @@ def _diarization(threads: int) -> Hear:
     diarizer = Diarizer.load(
         (segmentation.weights, use(segmentation)), (voices.weights, use(voices)), DiarizationOptions(), threads=threads
     )
-    return lambda audio: diarizer.turns(audio.waveform)
+    return lambda audio: list(diarizer.diarize(audio.waveform).turns)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.hearing import StageSeconds, WordsHearing
 from transcribe.media import Audio
 from transcribe.options import WordsOptions
+from transcribe.speaker_kinds import speaker_kinds
 from transcribe.transcript import ModelUse, TurnsArtifact, WordsArtifact, canonical_json
 from transcribe.vocabulary import NOTHING, Vocabulary, prompt
 from transcribe.whisper import Whisper, encoder, translates
@@ -205,8 +206,9 @@ class Listener:
         self._diarizer = self._diarizer or self._load_diarizer()
         started = time.perf_counter()
         found = self._diarizer.diarize(audio.waveform)
+        kinds = speaker_kinds(audio.waveform, audio.channel_levels, found.turns)
         spent.add("diarize", time.perf_counter() - started)
-        return TurnsArtifact(audio.recording_id, found.turns, self._diarizer.uses, found.exclusive)
+        return TurnsArtifact(audio.recording_id, found.turns, self._diarizer.uses, found.exclusive, tuple(kinds))
 
     def _load_diarizer(self) -> Diarizer | CommunityDiarizer:
         speakers, options, device = self._models.speakers, self._options.diarization, self._device

@@ -23,7 +23,7 @@ from transcribe.media import decode
 from transcribe.segmentation import FRAME_SAMPLES, N_FRAMES, N_LOCAL, Activity, SegmentationModel
 from transcribe.spans import Span, merge, subtract
 from transcribe.speech import Waveform
-from transcribe.transcript import Turn
+from transcribe.transcript import Kind, Turn
 from transcribe.turns import Diarization, to_turns
 from transcribe.voices import VoiceModel, Voices, load_network
 
@@ -47,9 +47,13 @@ def listener(hearing_models: HearingModels) -> Listener:
 
 
 def test_people_are_told_apart(listener: Listener) -> None:
-    """Most of the time each true speaker holds the floor, one label is theirs; labels count from 00."""
+    """Most of the time each true speaker holds the floor, one label is theirs; labels count from 00.
+
+    The officer wears the camera, and the dispatcher is on the radio.
+    """
     audio = decode(str(FOOTAGE / f"{TRAFFIC_STOP}.mp4"))
-    turns = listener.turns(audio, StageSeconds()).turns
+    artifact = listener.turns(audio, StageSeconds())
+    turns = artifact.turns
     shared: dict[str, dict[str, int]] = {}
     for utterance in reference(TRAFFIC_STOP)["utterances"]:
         span = Span(round(utterance["start"] * 1000), round(utterance["end"] * 1000))
@@ -66,6 +70,12 @@ def test_people_are_told_apart(listener: Listener) -> None:
     ]
     assert all(0 <= turn.start_ms < turn.end_ms <= audio.media.duration_ms for turn in turns)
     assert [turn.start_ms for turn in turns] == sorted(turn.start_ms for turn in turns)
+    label_of = {who: max(labels, key=lambda label: labels[label]) for who, labels in shared.items()}
+    assert {one.speaker: one.kind for one in artifact.kinds} == {
+        label_of["kowalczyk"]: Kind.WEARER,
+        label_of["dispatch1"]: Kind.RADIO,
+        label_of["nguyen"]: None,
+    }
 
 
 @pytest.mark.parametrize("seconds", [0, 0.05, 3])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.transcripts import AWKWARD_WORDS, said, segment, transcript, transcri
 from transcribe.formats import FORMATS, FormatUnknown, render
 from transcribe.formats.captions import MAX_CUE_LINES, MAX_CUE_MS, MAX_LINE_CHARS
 from transcribe.formats.lines import clock, file_field, one_line, seconds
-from transcribe.transcript import MACHINE_NOTICE, Covered, Segment, State, Transcript, Turn, Word
+from transcribe.transcript import MACHINE_NOTICE, Covered, Kind, Segment, SpeakerKind, State, Transcript, Turn, Word
 
 ANY = transcripts(AWKWARD_WORDS)
 PLAIN = transcripts(min_words=1)
@@ -139,6 +140,21 @@ def test_json_keeps_everything(any_transcript: Transcript) -> None:
 def test_json_keeps_letters_readable() -> None:
     """Letters beyond ASCII are written as themselves."""
     assert "¿dónde está?" in render(transcript([segment(said("¿dónde está?"))]), "json")
+
+
+def test_text_names_the_likely_wearer_and_the_radio() -> None:
+    """Above what was said; who is of no kind is not named there, and captions keep plain labels."""
+    kinds = (
+        SpeakerKind("SPEAKER_00", Kind.WEARER, 0.9),
+        SpeakerKind("SPEAKER_01"),
+        SpeakerKind("SPEAKER_02", Kind.RADIO, 1.0),
+    )
+    heard = replace(transcript([segment(said("stop"), "SPEAKER_00")]), kinds=kinds)
+
+    assert (
+        "duration: 00:01:00.000\nSPEAKER_00: likely wears the camera\nSPEAKER_02: likely on the radio\n\n[00:00:00.000]"
+    ) in render(heard, "txt")
+    assert "<v SPEAKER_00>stop" in render(heard, "vtt")
 
 
 def test_text_shows_speech_translation_and_what_was_not_heard() -> None:

@@ -25,7 +25,7 @@ from tests.transcripts import (
 )
 from transcribe.spans import Span, intersect, merge, total_ms
 from transcribe.speakers import assemble, assign_speakers
-from transcribe.transcript import Covered, Segment, State, Turn, Word
+from transcribe.transcript import Covered, Kind, Segment, SpeakerKind, State, Turn, Word
 
 SEGMENTS = st.lists(segments(), max_size=5).map(lambda some: sorted(some, key=lambda s: s.start_ms))
 
@@ -269,12 +269,15 @@ def test_a_segment_without_words_takes_the_turn_that_covers_most_of_it() -> None
 
 
 def test_a_transcript_names_the_models_of_both_stages_once() -> None:
-    """Words' models first; coverage and sorted turns are carried over."""
+    """Words' models first; coverage, sorted turns and the speakers' kinds are carried over."""
     coverage = [Covered(0, 60_000, State.NO_SPEECH)]
     turns = [Turn(500, 900, "SPEAKER_01"), Turn(0, 400, "SPEAKER_00")]
 
-    joined = assemble(recording(), words_artifact([], coverage), turns_artifact(turns))
+    kinds = (SpeakerKind("SPEAKER_00", Kind.WEARER, 0.9), SpeakerKind("SPEAKER_01"))
 
+    joined = assemble(recording(), words_artifact([], coverage), turns_artifact(turns, kinds=kinds))
+
+    assert joined.kinds == kinds
     assert joined.models == (WHISPER, DIARIZER)
     assert joined.coverage == tuple(coverage)
     assert joined.turns == (turns[1], turns[0])

@@ -19,6 +19,8 @@ from tests.transcripts import (
 )
 from transcribe.transcript import (
     Covered,
+    Kind,
+    SpeakerKind,
     State,
     Transcript,
     Turn,
@@ -42,7 +44,7 @@ def test_a_transcript_survives_its_json_form(any_transcript: Transcript) -> None
 def test_stage_artifacts_survive_their_json_form(any_transcript: Transcript) -> None:
     """Both stages' artifacts read back as they were written."""
     words = words_artifact(any_transcript.segments, any_transcript.coverage)
-    turns = turns_artifact(any_transcript.turns, any_transcript.turns[:2])
+    turns = turns_artifact(any_transcript.turns, any_transcript.turns[:2], any_transcript.kinds)
 
     assert WordsArtifact.from_json(json.loads(json.dumps(words.to_json()))) == words
     assert TurnsArtifact.from_json(json.loads(json.dumps(turns.to_json()))) == turns
@@ -72,9 +74,33 @@ def test_the_version_follows_every_thing_heard() -> None:
         replace(base, turns=()),
         replace(base, coverage=(Covered(0, 60_000, State.NO_SPEECH),)),
         replace(base, models=base.models[:1]),
+        replace(base, kinds=(SpeakerKind("SPEAKER_00", Kind.WEARER, 0.9),)),
     ]
 
     assert len({base.version, *(other.version for other in others)}) == 1 + len(others)
+
+
+def test_what_was_written_before_there_were_kinds_reads_as_it_did() -> None:
+    """Its version is the one it is stored under, and nobody is of a kind."""
+    before = transcript([segment(said("open the door"))], [Turn(0, 900, "SPEAKER_00")])
+    written, turns = before.to_json(), turns_artifact(before.turns).to_json()
+    del written["speakers"], turns["kinds"]
+
+    assert Transcript.from_json(written) == before
+    assert before.version == "e243f7accaf9b848"
+    assert TurnsArtifact.from_json(turns).kinds == ()
+
+
+def test_speakers_say_what_kind_they_are() -> None:
+    """Each speaker is listed, with a kind or null; who speaks nowhere has none."""
+    kinds = (SpeakerKind("SPEAKER_00", Kind.WEARER, 0.9), SpeakerKind("SPEAKER_01"))
+    heard = replace(transcript(), kinds=kinds)
+
+    assert json.loads(json.dumps(heard.to_json()))["speakers"] == [
+        {"speaker": "SPEAKER_00", "kind": "wearer", "confidence": 0.9},
+        {"speaker": "SPEAKER_01", "kind": None, "confidence": 0.0},
+    ]
+    assert [heard.kind_of(speaker) for speaker in ("SPEAKER_00", "SPEAKER_01", None)] == [Kind.WEARER, None, None]
 
 
 def test_languages_come_by_number_of_words() -> None:

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from transcribe.spans import Span
 from transcribe.transcript import (
     Covered,
+    Kind,
     MediaFacts,
     ModelUse,
     Recording,
     RecordingId,
     Segment,
+    SpeakerKind,
     State,
     Transcript,
     Turn,
@@ -89,8 +91,10 @@ def words_artifact(segments: Sequence[Segment], coverage: Sequence[Covered] = ()
     return WordsArtifact(RECORDING_ID, recording().media, tuple(segments), tuple(coverage), (WHISPER,))
 
 
-def turns_artifact(turns: Sequence[Turn], exclusive: Sequence[Turn] = ()) -> TurnsArtifact:
-    return TurnsArtifact(RECORDING_ID, tuple(turns), (DIARIZER,), tuple(exclusive))
+def turns_artifact(
+    turns: Sequence[Turn], exclusive: Sequence[Turn] = (), kinds: Sequence[SpeakerKind] = ()
+) -> TurnsArtifact:
+    return TurnsArtifact(RECORDING_ID, tuple(turns), (DIARIZER,), tuple(exclusive), tuple(kinds))
 
 
 SPEAKERS = ("SPEAKER_00", "SPEAKER_01", "SPEAKER_02")
@@ -191,6 +195,11 @@ def turn_lists(draw: st.DrawFn, max_size: int = 8) -> list[Turn]:
     return sorted(turns, key=lambda turn: turn.start_ms)
 
 
+SPEAKER_KINDS = st.builds(
+    SpeakerKind, st.sampled_from(SPEAKERS), st.none() | st.sampled_from(Kind), st.floats(0, 1, width=16)
+)
+
+
 @st.composite
 def coverages(draw: st.DrawFn, duration_ms: int) -> list[Covered]:
     """A partition of `[0, duration_ms)`; neighbours may share a state."""
@@ -216,4 +225,5 @@ def transcripts(draw: st.DrawFn, texts: st.SearchStrategy[str] = PLAIN_WORDS, mi
         tuple(draw(coverages(duration_ms))),
         (WHISPER, DIARIZER),
         draw(st.booleans()),
+        tuple(draw(st.lists(SPEAKER_KINDS, max_size=3, unique_by=lambda one: one.speaker))),
     )

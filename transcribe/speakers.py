@@ -82,6 +82,7 @@ def assemble(recording: Recording, words: WordsArtifact, turns: TurnsArtifact | 
         tuple(sorted(turns.turns, key=lambda turn: (turn.start_ms, turn.end_ms, turn.speaker))),
         words.coverage,
         _joined(words.models, turns.models),
+        kinds=turns.kinds,
     )
 
 

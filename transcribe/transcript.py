@@ -96,6 +96,13 @@ class SpeakerKind:
     kind: Kind | None = None
     confidence: float = 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        return {"speaker": self.speaker, "kind": self.kind, "confidence": self.confidence}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> SpeakerKind:
+        return SpeakerKind(data["speaker"], Kind(data["kind"]) if data["kind"] else None, data["confidence"])
+
 
 @dataclass(frozen=True, slots=True)
 class Covered:
@@ -178,6 +185,7 @@ class TurnsArtifact:
     turns: tuple[Turn, ...]  # sorted by start
     models: tuple[ModelUse, ...]
     exclusive: tuple[Turn, ...] = ()  # the same moments, each given to one speaker; empty where nobody said to whom
+    kinds: tuple[SpeakerKind, ...] = ()  # one per speaker; empty in artifacts made before there were any
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -185,6 +193,7 @@ class TurnsArtifact:
             "turns": [_turn_json(turn) for turn in self.turns],
             "models": [model.to_json() for model in self.models],
             "exclusive": [_turn_json(turn) for turn in self.exclusive],
+            "kinds": [kind.to_json() for kind in self.kinds],
         }
 
     @staticmethod
@@ -194,6 +203,7 @@ class TurnsArtifact:
             tuple(_turn(turn) for turn in data["turns"]),
             tuple(ModelUse.from_json(model) for model in data["models"]),
             tuple(_turn(turn) for turn in data.get("exclusive", ())),
+            tuple(SpeakerKind.from_json(kind) for kind in data.get("kinds", ())),
         )
 
 
@@ -230,6 +240,7 @@ class Transcript:
     coverage: tuple[Covered, ...]
     models: tuple[ModelUse, ...]
     speakers_known: bool = True
+    kinds: tuple[SpeakerKind, ...] = ()  # one per speaker; empty in transcripts made before there were any
 
     @property
     def version(self) -> str:
@@ -240,6 +251,8 @@ class Transcript:
             "turns": [_turn_json(turn) for turn in self.turns],
             "coverage": [_covered_json(covered) for covered in self.coverage],
             "models": [model.to_json() for model in self.models],
+            # Transcripts made before there were kinds keep the version they were stored under.
+            **({"speakers": [kind.to_json() for kind in self.kinds]} if self.kinds else {}),
         }
         return hashlib.sha256(canonical_json(content)).hexdigest()[:16]
 
@@ -259,6 +272,10 @@ class Transcript:
     def speakers(self) -> list[str]:
         """Labels in order of first appearance in the turns."""
         return list(dict.fromkeys(turn.speaker for turn in self.turns))
+
+    def kind_of(self, speaker: str | None) -> Kind | None:
+        """What kind a speaker likely is; None: that is not sure, or nobody spoke."""
+        return next((one.kind for one in self.kinds if one.speaker == speaker), None)
 
     def covered_ms(self, *states: State) -> int:
         return sum(covered.span.duration_ms for covered in self.coverage if covered.state in states)
@@ -284,6 +301,7 @@ class Transcript:
             },
             "segments": [_segment_json(segment) for segment in self.segments],
             "turns": [_turn_json(turn) for turn in self.turns],
+            "speakers": [kind.to_json() for kind in self.kinds],
             "coverage": [_covered_json(covered) for covered in self.coverage],
         }
 
@@ -299,6 +317,7 @@ class Transcript:
             tuple(_covered(covered) for covered in data["coverage"]),
             tuple(ModelUse.from_json(model) for model in data["provenance"]["models"]),
             data["provenance"]["speakers_known"],
+            tuple(SpeakerKind.from_json(kind) for kind in data.get("speakers", ())),
         )
 
 

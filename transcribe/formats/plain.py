@@ -20,11 +20,14 @@ import json
 import re
 
 from transcribe.formats.lines import UNKNOWN_SPEAKER, clock, one_line, provenance
-from transcribe.transcript import Covered, Segment, State, Transcript
+from transcribe.transcript import Covered, Kind, Segment, State, Transcript
 
 # Shorter pauses stand between almost any two sentences; naming them would bury the words. Every other state
 # is always named: it says that we could not hear, not that nobody spoke.
 MIN_NAMED_PAUSE_MS = 2_000
+
+
+_LIKELY = {Kind.WEARER: "wears the camera", Kind.RADIO: "on the radio"}
 
 
 def json_text(transcript: Transcript) -> str:
@@ -38,7 +41,9 @@ def txt(transcript: Transcript) -> str:
     """The transcript for a reader: provenance, then a line for each segment and each stretch not heard."""
     entries = [(segment.start_ms, 1, _segment_lines(segment)) for segment in transcript.segments]
     entries += [(gap.start_ms, 0, [_gap_line(gap)]) for gap in transcript.coverage if _is_named(gap)]
-    lines = [*provenance(transcript), f"duration: {clock(transcript.recording.duration_ms)}", ""]
+    lines = [*provenance(transcript), f"duration: {clock(transcript.recording.duration_ms)}"]
+    lines += [f"{one_line(one.speaker)}: likely {_LIKELY[one.kind]}" for one in transcript.kinds if one.kind]
+    lines.append("")
     for _, _, entry in sorted(entries, key=lambda entry: entry[:2]):
         lines += entry
     return "\n".join(lines).rstrip("\n") + "\n"
