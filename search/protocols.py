@@ -43,8 +43,8 @@ class Row:
 class Filters:
     """What a passage must be; None: anything. Case and surrounding space do not count.
 
-    `since_ms` (inclusive) and `until_ms` (exclusive) are UTC epoch ms of the moment the passage starts;
-    footage whose recording time is unknown passes neither.
+    `speaker` is a label, or a kind: `wearer` or `radio`. `since_ms` (inclusive) and `until_ms` (exclusive) are UTC
+    epoch ms of the moment the passage starts; footage whose recording time is unknown passes neither.
     """
 
     recording_id: RecordingId | None = None
@@ -64,7 +64,8 @@ class Filters:
 
 EVERYTHING = Filters()
 
-# Every one has a folded copy in the payload under `filter_field`; the original is what is shown.
+# Every one has a folded copy in the payload under `filter_field`; the original is what is shown. A copy may be a list:
+# one value of it that is asked for is enough, as in Qdrant.
 FILTERED = ("recording_id", "officer", "badge", "incident_id", "category", "language", "speaker")
 
 

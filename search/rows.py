@@ -12,10 +12,10 @@ from search.embedding import Embedder
 from search.passages import CONTINUATION_WORDS, MAX_PASSAGE_MS, MAX_PAUSE_MS, Passage, stream
 from search.protocols import FILTERED, Row, filter_field, fold, point_id
 from search.text import tokens
-from transcribe.transcript import ModelUse, Recording, Transcript, canonical_json
+from transcribe.transcript import Kind, ModelUse, Recording, Transcript, canonical_json
 
 # Raised when what a row holds changes; every recording is then indexed again from its transcript.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 UNTIMED = "no_word_times"  # flag: the text was heard, but not when each of its words was said
 
@@ -39,13 +39,13 @@ def rows(transcript: Transcript, passages: Sequence[Passage], embedder: Embedder
             point_id(passage.recording_id, version, passage.ordinal),
             vectors[position],
             passage_vector(passage.text, passage.language, passage.translation),
-            _payload(transcript.recording, version, passage),
+            _payload(transcript.recording, version, passage, transcript.kind_of(passage.speaker)),
         )
         for position, passage in enumerate(passages)
     ]
 
 
-def _payload(recording: Recording, version: str, passage: Passage) -> dict[str, Any]:
+def _payload(recording: Recording, version: str, passage: Passage, kind: Kind | None) -> dict[str, Any]:
     own = stream(passage)
     spoken = [token for word in (*own, *passage.after) for token in tokens(word.text)]
     untimed = () if passage.words else (UNTIMED,)
@@ -58,6 +58,7 @@ def _payload(recording: Recording, version: str, passage: Passage) -> dict[str, 
         "start_ms": passage.start_ms,
         "end_ms": passage.end_ms,
         "speaker": passage.speaker,
+        "speaker_kind": kind.value if kind else None,
         "language": passage.language,
         "text": passage.text,
         "translation": passage.translation,
@@ -76,6 +77,8 @@ def _payload(recording: Recording, version: str, passage: Passage) -> dict[str, 
         value = heard[name] if name in heard else recording.metadata.get(name)
         if value is not None:
             payload[filter_field(name)] = fold(value)
+    if kind and passage.speaker is not None:
+        payload[filter_field("speaker")] = [fold(passage.speaker), fold(kind.value)]
     return payload
 
 

@@ -37,6 +37,7 @@ class Hit:
     end_ms: int
     text: str
     speaker: str | None
+    speaker_kind: str | None
     language: str
     score: float
     legs: dict[str, float | None]
@@ -59,6 +60,7 @@ class Hit:
             "end_ms": self.end_ms,
             "text": self.text,
             "speaker": self.speaker,
+            "speaker_kind": self.speaker_kind,
             "language": self.language,
             "score": round(self.score, 4),
             "legs": {leg: None if score is None else round(score, 4) for leg, score in self.legs.items()},
@@ -216,6 +218,7 @@ def _hit(payload: Payload, score: float, scores: LegScores, occurrence: Occurren
         occurrence.end_ms if occurrence else payload["end_ms"],
         f"{payload['text']} {occurrence.beyond}" if occurrence and occurrence.beyond else payload["text"],
         payload["speaker"],
+        payload.get("speaker_kind"),  # rows made before there were kinds are searched until they are made again
         payload["language"],
         score,
         {"exact": scores.exact, "words": scores.words, "sounds": None, "meaning": scores.meaning},

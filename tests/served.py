@@ -17,7 +17,7 @@ from service.settings import Settings, load_settings
 from service.transcripts import TranscriptStore
 from transcribe.hearing import StageSeconds
 from transcribe.media import Audio
-from transcribe.transcript import Covered, Segment, State, Turn, TurnsArtifact, Word, WordsArtifact
+from transcribe.transcript import Covered, Kind, Segment, SpeakerKind, State, Turn, TurnsArtifact, Word, WordsArtifact
 
 SENTENCE = "open the trunk"
 SENTENCE_MS = 1_000  # where it begins
@@ -39,7 +39,8 @@ class Ears:
         return WordsArtifact(audio.recording_id, audio.media, (segment, *self._also), (covered,), ())
 
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
-        return TurnsArtifact(audio.recording_id, (Turn(0, audio.media.duration_ms, "SPEAKER_00"),), ())
+        turns = (Turn(0, audio.media.duration_ms, "SPEAKER_00"),)
+        return TurnsArtifact(audio.recording_id, turns, (), (SpeakerKind("SPEAKER_00", Kind.WEARER, 0.9),))
 
 
 class Silent:

@@ -71,7 +71,11 @@ def row(recording_id: RecordingId, ordinal: int, text: str, version: str = "v1",
         **fields,
     }
     folded = {"recording_id": recording_id, **fields}
-    payload |= {filter_field(name): fold(str(value)) for name, value in folded.items() if name != "moment_ms"}
+    payload |= {
+        filter_field(name): [fold(one) for one in value] if isinstance(value, list) else fold(str(value))
+        for name, value in folded.items()
+        if name != "moment_ms"
+    }
     key = point_id(recording_id, version, ordinal)
     return Row(key, vector(sum(text.encode())), passage_vector(text, "en"), payload)
 
@@ -214,6 +218,9 @@ def test_a_phrase_is_its_tokens_side_by_side_in_order(index: Index, phrase: str,
         (Filters(category="use of force"), [2]),
         (Filters(language="ES"), [1]),
         (Filters(speaker="speaker_00"), [0, 2]),
+        (Filters(speaker="Wearer"), [2]),
+        (Filters(speaker="radio"), [1]),
+        (Filters(speaker="SPEAKER_00wearer"), []),
         (Filters(since_ms=2_000), [1, 2]),
         (Filters(until_ms=2_000), [0]),
         (Filters(since_ms=2_000, until_ms=3_000), [1]),
@@ -222,7 +229,10 @@ def test_a_phrase_is_its_tokens_side_by_side_in_order(index: Index, phrase: str,
     ],
 )
 def test_every_filter_narrows_every_way_of_asking(index: Index, filters: Filters, expected: list[int]) -> None:
-    """Legs, phrases and counts see exactly the rows that pass; case and outer space do not count."""
+    """Legs, phrases and counts see exactly the rows that pass; case and outer space do not count.
+
+    Of several values a row has, one is enough.
+    """
     text = "the same words"
     base = 1_741_990_000_000  # epoch ms of our days: more than 32 bits
     shifted = Filters(
@@ -235,8 +245,14 @@ def test_every_filter_narrows_every_way_of_asking(index: Index, filters: Filters
         until_ms=None if filters.until_ms is None else base + filters.until_ms,
     )
     first = {"officer": "Officer Renée Okafor", "badge": "b-12", "speaker": "SPEAKER_00", "moment_ms": base + 1_000}
-    second = {"badge": "B-12", "incident_id": "inc-1", "language": "es", "moment_ms": base + 2_000}
-    third = {"category": "Use of Force", "speaker": "SPEAKER_00", "moment_ms": base + 3_000}
+    second = {
+        "badge": "B-12",
+        "incident_id": "inc-1",
+        "language": "es",
+        "speaker": ["SPEAKER_01", "radio"],
+        "moment_ms": base + 2_000,
+    }
+    third = {"category": "Use of Force", "speaker": ["SPEAKER_00", "wearer"], "moment_ms": base + 3_000}
     unknown: dict[str, object] = {}
     index.replace(A, "v1", [row(A, 0, text, **first), row(A, 1, text, **second)])
     index.replace(B, "v1", [row(B, 2, text, **third), *([row(B, 3, text, **unknown)] if filters != Filters() else [])])

@@ -33,7 +33,7 @@ from search.text import tokens
 from tests.spoken import WORD_MS, line, spoken
 from tests.transcripts import transcripts
 from transcribe.spans import Span, merge
-from transcribe.transcript import ModelUse, Segment, State, Transcript
+from transcribe.transcript import Kind, ModelUse, Segment, SpeakerKind, State, Transcript
 
 
 class Numbers:
@@ -374,6 +374,7 @@ def test_a_hit_says_all_that_is_known_about_it() -> None:
         end_ms=2_900,
         text="no tengo licencia",
         speaker="B",
+        speaker_kind=None,
         language="es",
         score=1.0,
         legs={"exact": 1.0, "words": None, "sounds": None, "meaning": None},
@@ -398,6 +399,21 @@ def test_a_filter_on_what_is_heard_does_not_look_at_metadata() -> None:
     index = archive(heard)
     assert spans(index, "hands up", Filters(speaker="Okafor")) == []
     assert spans(index, "hands up", Filters(language="en")) == [(0, 600)]
+
+
+def test_speakers_are_found_by_label_and_by_kind() -> None:
+    """What the officer said, what came over the radio; a hit says which."""
+    heard = replace(
+        spoken(("A", 0, "hands up"), ("B", 2_000, "hands up"), ("C", 4_000, "hands up"), (None, 6_000, "hands up")),
+        kinds=(SpeakerKind("A", Kind.WEARER, 0.9), SpeakerKind("B", Kind.RADIO, 0.8), SpeakerKind("C")),
+    )
+    index = archive(heard)
+
+    assert spans(index, "hands up", Filters(speaker="wearer")) == [(0, 600)]
+    assert spans(index, "hands up", Filters(speaker="a")) == [(0, 600)]
+    assert spans(index, "hands up", Filters(speaker="radio")) == [(2_000, 2_600)]
+    assert spans(index, "hands up", Filters(speaker="c")) == [(4_000, 4_600)]
+    assert [hit.speaker_kind for hit in ask(index, "hands up", Mode.EXACT).hits] == ["wearer", "radio", None, None]
 
 
 # Legs and their fusion

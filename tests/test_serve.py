@@ -113,6 +113,17 @@ def test_a_search_answers_as_the_command_line_does(client: TestClient, opened: O
     assert answer["hits"][0].keys() == Hit.model_fields.keys()
 
 
+def test_what_the_wearer_said_is_asked_for_by_kind(client: TestClient) -> None:
+    """From hearing to the answer: the kind is filtered by, and told."""
+    wearer, radio = (
+        client.get(f"{API}/search", params={"q": PHRASE, "speaker": kind}).json() for kind in ("wearer", "radio")
+    )
+
+    assert wearer["total"] > 0
+    assert {(hit["speaker"], hit["speaker_kind"]) for hit in wearer["hits"]} == {("SPEAKER_00", "wearer")}
+    assert radio["total"] == 0
+
+
 @pytest.mark.parametrize(
     ("parameters", "name", "field"),
     [

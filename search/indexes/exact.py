@@ -91,7 +91,7 @@ class ExactIndex:
 
 def passes(payload: Payload, filters: Filters) -> bool:
     """Whether a row is what the filters ask for."""
-    if any(payload.get(field) != value for field, value in filters.equal().items()):
+    if not all(_holds(payload.get(field), value) for field, value in filters.equal().items()):
         return False
     if filters.since_ms is None and filters.until_ms is None:
         return True
@@ -101,6 +101,10 @@ def passes(payload: Payload, filters: Filters) -> bool:
         and (filters.since_ms is None or moment >= filters.since_ms)
         and (filters.until_ms is None or moment < filters.until_ms)
     )
+
+
+def _holds(stored: str | list[str] | None, value: str) -> bool:
+    return value in stored if isinstance(stored, list) else stored == value
 
 
 def count_versions(payloads: Iterator[Payload]) -> dict[RecordingId, dict[str, int]]:

@@ -32,7 +32,7 @@ FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: sugg
 @click.option("--incident", help="Only footage of this incident.")
 @click.option("--category", help="Only footage of this category.")
 @click.option("--recording", help="Only this recording: an id, its beginning, or a source path.")
-@click.option("--speaker", help="Only what this speaker said, e.g. SPEAKER_00.")
+@click.option("--speaker", help="Only what this speaker said: a label (SPEAKER_00), or wearer or radio.")
 @click.option("--since", help="Only what was said at or after this time (ISO 8601; without offset: agency time).")
 @click.option("--until", help="Only what was said before this time.")
 @click.option("--language", help="Only what was said in this language, e.g. es.")
@@ -64,7 +64,8 @@ def _show(found: dict[str, Any]) -> None:
         out.print(f"[bold]{rank}. {_name(hit['source'])}  {span}[/]", soft_wrap=True)
         out.print(f"   {who}", style="dim", markup=False, soft_wrap=True)
         speaker = hit["speaker"] or "unknown"
-        out.print(f"   {speaker} ({hit['language']}): {hit['text']}", markup=False, soft_wrap=True)
+        about = ", ".join(filter(None, (hit["speaker_kind"], hit["language"])))
+        out.print(f"   {speaker} ({about}): {hit['text']}", markup=False, soft_wrap=True)
         if hit["translation"]:
             out.print(f"   in English, by machine: {hit['translation']}", markup=False, soft_wrap=True)
         flags = f"; {', '.join(FLAGS.get(flag, flag) for flag in hit['flags'])}" if hit["flags"] else ""

@@ -46,7 +46,7 @@ class SearchQuestion(RecordingFilters):
         False, description="also count as said exactly what may not have been said: doubtful and primed words"
     )
     recording: str | None = Field(None, description="only this recording: an id, its beginning, or a source path")
-    speaker: str | None = Field(None, description="only what this speaker said, e.g. SPEAKER_00")
+    speaker: str | None = Field(None, description="only what this speaker said: SPEAKER_00, or wearer or radio")
     language: str | None = Field(None, description="only what was said in this language, e.g. es")
 
 
@@ -66,6 +66,7 @@ class Hit(Answer):
     end_ms: int
     text: str
     speaker: str | None
+    speaker_kind: str | None = Field(description="wearer: likely wears the camera; radio: likely heard through one")
     language: str
     score: float = Field(description="0 to 1")
     legs: dict[str, float | None] = Field(description="each way of matching; null: it did not match or run")

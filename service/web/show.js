@@ -87,7 +87,7 @@ export function hitCard(hit, words, play) {
         children: [
           ...legs,
           element("li", { text: `score ${hit.score.toFixed(2)}` }),
-          element("li", { text: hit.speaker ?? "speaker unknown" }),
+          element("li", { text: [hit.speaker ?? "speaker unknown", hit.speaker_kind].filter(Boolean).join(" · ") }),
           element("li", { text: languageName(hit.language) }),
           ...hit.flags.map((flag) => element("li", { class: "flag", text: FLAGS[flag] ?? flag.replaceAll("_", " ") })),
         ],
