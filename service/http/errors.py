@@ -41,6 +41,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str, str | None]] = {
     transcribe.MediaForbidden: (503, "media-forbidden", None),
     transcribe.ModelUnusable: (503, "model-unusable", None),
     transcribe.MediaUnreadable: (503, "media-unreadable", None),
+    transcribe.VocabularyUnreadable: (503, "vocabulary-unreadable", None),
     FormatUnknown: (422, "format-unknown", "format"),
 }
 
