@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transcribe.decoding import Decoded, Phrase, TimedWord
@@ -57,6 +57,7 @@ def answers(draw: st.DrawFn) -> tuple[Decoded, list[bool]]:
 
 
 @given(answers())
+@example((answer(phrase((0.5, 0.5)), phrase((0.5, 0.5))), [False, True]))
 def test_open_speech_is_speech_beside_believed_words(heard: tuple[Decoded, list[bool]]) -> None:
     """In order, apart, inside detected speech; no believed word reaches into it; every phrase in it is doubted."""
     decoded, doubted = heard

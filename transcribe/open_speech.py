@@ -44,7 +44,8 @@ def open_speech(decoded: Decoded, window: Window, doubted: Sequence[bool], least
         if not words:
             continue
         if doubt:
-            middles.append(((words[0].start_ms + words[-1].end_ms) // 2, place))
+            middle_ms = (words[0].start_ms + words[-1].end_ms) // 2
+            middles.append((min(middle_ms, window.span.end_ms - 1), place))
         else:
             believed += [word.span for word in words]
     found: list[OpenSpeech] = []
@@ -55,7 +56,7 @@ def open_speech(decoded: Decoded, window: Window, doubted: Sequence[bool], least
             speech = [span for span in between if span.duration_ms >= SCRAP_MS]
             if total_ms(speech) >= least_ms:
                 span = Span(speech[0].start_ms, speech[-1].end_ms)
-                inside = tuple(place for middle_ms, place in middles if left_ms <= middle_ms <= word.start_ms)
+                inside = tuple(place for middle_ms, place in middles if left_ms <= middle_ms < word.start_ms)
                 found.append(OpenSpeech(Window(span, window.language, tuple(speech)), inside))
         left_ms = max(left_ms, word.end_ms)
     return found
