@@ -47,7 +47,7 @@ class KindOptions:
 
     # The ten recordings of the development corpus, with their true turns: the wearer is 2.9 to 5.6 dB above everybody
     # else in the room and heard in 7 to 10 parts of ten; radio lacks 30.4 to 36.2 dB, others 23.7 dB at most.
-    # From any nine of them, the tenth is marked the same.
+    # With the radio's threshold from any nine of them, the tenth is marked the same.
     level_spread_db: float = 2.5
     min_presence: float = 0.3
     radio_lack_db: float = 27.0
