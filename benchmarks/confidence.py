@@ -44,8 +44,8 @@ from gpu.models import Model, ModelPlaces
 from gpu.offline import stay_offline
 from transcribe.confidence import CLUES, FILE, Calibration, calibration_of, clues
 from transcribe.decoding import Decoded
-from transcribe.hearing import StageSeconds
 from transcribe.media import decode
+from transcribe.stage_seconds import StageSeconds
 
 TOGETHER = 16
 EVERYTHING = "all but mixes"

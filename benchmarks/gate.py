@@ -32,10 +32,11 @@ from gpu.listener import HearingModels, HearingOptions, Listener
 from gpu.models import ModelPlaces
 from gpu.offline import stay_offline
 from transcribe.gate import UNHEARD, Finding
-from transcribe.hearing import StageSeconds, Step
+from transcribe.hearing import Step
 from transcribe.media import decode
 from transcribe.segments import HeardWindow
 from transcribe.spans import Span
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import Segment
 from transcribe.words import place_words
 

@@ -14,8 +14,8 @@ from gpu.devices import pick_device, wait_without_spinning
 from gpu.listener import HearingModels, HearingOptions, Listener
 from gpu.models import ModelPlaces
 from gpu.offline import stay_offline
-from transcribe.hearing import StageSeconds
 from transcribe.media import decode
+from transcribe.stage_seconds import StageSeconds
 
 STATUS = Path("/proc/self/status")  # proc_pid_status(5)
 SAMPLE_SECONDS = 0.02

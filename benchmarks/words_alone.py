@@ -29,12 +29,13 @@ from gpu.models import ModelPlaces
 from gpu.offline import stay_offline
 from transcribe.decoding import MAX_FRAMES, Decode, Decoded, Encode, Encoded, WhisperRequest, WhisperResult
 from transcribe.gate import CAREFUL
-from transcribe.hearing import StageSeconds, WordsHearing
+from transcribe.hearing import WordsHearing
 from transcribe.media import Audio, decode
 from transcribe.options import DecodingOptions, WordsOptions
 from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span
 from transcribe.speech import SAMPLES_PER_MS
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import ModelUse
 from transcribe.whisper import Whisper
 from transcribe.windows import Window

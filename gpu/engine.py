@@ -18,8 +18,8 @@ from typing import Generic, Protocol, TypeVar
 from gpu.errors import GpuError
 from gpu.memory import return_free_memory
 from transcribe.errors import TranscribeError
-from transcribe.hearing import StageSeconds
 from transcribe.media import Audio, decode
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import TurnsArtifact, WordsArtifact
 
 # torch.OutOfMemoryError and CTranslate2 on a GPU; torch's allocator on a CPU

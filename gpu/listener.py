@@ -19,10 +19,11 @@ from transcribe.community import CommunityDiarizer
 from transcribe.confidence import Rate, as_decoded, calibration_of, confidence_name
 from transcribe.decoding import Decode, WhisperRequest, WhisperResult
 from transcribe.diarization import DiarizationOptions, Diarizer
-from transcribe.hearing import StageSeconds, WordsHearing
+from transcribe.hearing import WordsHearing
 from transcribe.media import Audio
 from transcribe.options import WordsOptions
 from transcribe.speaker_kinds import speaker_kinds
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import ModelUse, TurnsArtifact, WordsArtifact, canonical_json
 from transcribe.vocabulary import NOTHING, Vocabulary, prompt
 from transcribe.whisper import Whisper, encoder, translates

@@ -20,7 +20,7 @@ from service.indexing import Indexer, open_index
 from service.proxies import Proxies
 from service.settings import Settings
 from service.transcripts import TranscriptStore
-from transcribe.hearing import StageSeconds
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import ModelUse
 
 INDEX_EVERY_SECONDS = 2.0  # what an ingest heard is searchable this soon; an idle look costs one query

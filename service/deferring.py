@@ -13,7 +13,7 @@ from service.errors import ServiceUnreachable
 from service.indexing import Indexer
 from service.settings import Settings
 from service.transcripts import TranscriptStore
-from transcribe.hearing import StageSeconds
+from transcribe.stage_seconds import StageSeconds
 
 LOOK_EVERY_SECONDS = 0.5
 EVERYTHING = 1_000_000_000  # recordings

@@ -25,8 +25,8 @@ from service.data import require_space
 from service.errors import TranscriptNotKept
 from service.settings import Settings
 from service.transcripts import TranscriptStore
-from transcribe.hearing import StageSeconds
 from transcribe.speakers import assemble
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import Recording, Transcript
 
 BATCH = 16  # recordings written while the index is held

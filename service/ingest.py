@@ -19,8 +19,8 @@ from service.manifest import read_manifest
 from service.scan import Scan, scan
 from service.settings import Settings
 from service.transcripts import TranscriptStore
-from transcribe.hearing import StageSeconds
 from transcribe.media import Audio
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import RecordingId, State, WordsArtifact
 
 log = structlog.get_logger()

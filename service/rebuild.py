@@ -10,7 +10,7 @@ from service.index_folder import PATIENCE_SECONDS, hold_index_folder, move_aside
 from service.indexing import Indexer, open_index
 from service.settings import Settings
 from service.transcripts import TranscriptStore
-from transcribe.hearing import StageSeconds
+from transcribe.stage_seconds import StageSeconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from service.ingest import Failure, Ingest, Report, find_sources
 from service.settings import load_settings
 from service.transcripts import TranscriptStore
 from tests.media_maker import mono, write_media
-from transcribe.hearing import StageSeconds
 from transcribe.media import Audio
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import Covered, ModelUse, Segment, State, Turn, TurnsArtifact, Word, WordsArtifact
 
 SENTENCE = ("open", "the", "trunk")

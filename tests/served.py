@@ -15,8 +15,8 @@ from service.ingest import Failure, Ingest, Report, find_sources
 from service.serving import listen, serve, url_of
 from service.settings import Settings, load_settings
 from service.transcripts import TranscriptStore
-from transcribe.hearing import StageSeconds
 from transcribe.media import Audio
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import Covered, Kind, Segment, SpeakerKind, State, Turn, TurnsArtifact, Word, WordsArtifact
 
 SENTENCE = "open the trunk"

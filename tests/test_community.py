@@ -21,9 +21,9 @@ from transcribe.clustering import ClusterOptions
 from transcribe.community import CommunityDiarizer
 from transcribe.diarization import DiarizationOptions
 from transcribe.errors import ModelUnusable
-from transcribe.hearing import StageSeconds
 from transcribe.media import decode
 from transcribe.spans import merge, total_ms
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import ModelUse, Turn
 from transcribe.turns import Diarization
 

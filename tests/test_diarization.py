@@ -18,11 +18,11 @@ from tests.conftest import FOOTAGE, reference
 from transcribe.clustering import ClusterOptions
 from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.errors import ModelUnusable
-from transcribe.hearing import StageSeconds
 from transcribe.media import decode
 from transcribe.segmentation import FRAME_SAMPLES, N_FRAMES, N_LOCAL, Activity, SegmentationModel
 from transcribe.spans import Span, merge, subtract
 from transcribe.speech import Waveform
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import Kind, Turn
 from transcribe.turns import Diarization, to_turns
 from transcribe.voices import VoiceModel, Voices, load_network

@@ -11,8 +11,8 @@ import pytest
 
 from gpu.engine import Decoded, Failed, Finished, Heard, LocalEngine
 from tests.media_maker import mono, write_media
-from transcribe.hearing import StageSeconds
 from transcribe.media import Audio
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import TurnsArtifact, WordsArtifact
 
 

@@ -30,12 +30,13 @@ from transcribe.decoding import (
 )
 from transcribe.errors import ModelUnusable
 from transcribe.gate import Finding
-from transcribe.hearing import Hearing, StageSeconds, WordsHearing
+from transcribe.hearing import Hearing, WordsHearing
 from transcribe.media import Audio, decode
 from transcribe.options import WordsOptions
 from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span, merge
 from transcribe.speech import SpeechOptions, Waveform, detect_digital_silence, detect_speech, let_go
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import ModelUse, State, WordsArtifact
 from transcribe.vocabulary import NOTHING, Vocabulary
 from transcribe.whisper import Whisper

@@ -26,8 +26,8 @@ from service.settings import Settings, load_settings
 from service.transcripts import TranscriptStore
 from tests.conftest import FOOTAGE, Archive, earwitness, reference
 from tests.media_maker import mono, write_media
-from transcribe.hearing import StageSeconds
 from transcribe.media import Audio
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import (
     Covered,
     Segment,

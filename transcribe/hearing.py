@@ -6,44 +6,27 @@ answers, so that whoever runs it (`gpu.batching`) can answer many recordings tog
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol, TypeVar
 
-import numpy as np
-
+from transcribe.asking import (
+    WINDOWS_AT_ONCE,
+    Asking,
+    Outputs,
+    Recogniser,
+    ask_decoder,
+    ask_encoder,
+    cut,
+    slices,
+    to_decode,
+    to_encode,
+)
 from transcribe.confidence import Rate, as_decoded
 from transcribe.coverage import cover
-from transcribe.decoding import (
-    FRAMES_PER_SECOND,
-    MAX_FRAMES,
-    Chances,
-    Decode,
-    Decoded,
-    Encode,
-    Encoded,
-    Features,
-    Output,
-    Phrase,
-    Plan,
-    WhisperRequest,
-    WhisperResult,
-    padded_frames,
-)
-from transcribe.gate import (
-    CAREFUL,
-    Accept,
-    Doubtful,
-    Finding,
-    Retry,
-    doubts,
-    findings,
-    judge,
-    runs_away,
-)
+from transcribe.decoding import Chances, Decoded, Encode, Encoded, Phrase, Plan, padded_frames
+from transcribe.gate import CAREFUL, Accept, Doubtful, Finding, Retry, doubts, findings, judge
 from transcribe.languages import LanguageGuess, is_one_language, settle_languages
 from transcribe.media import Audio, dominant_channel
 from transcribe.open_speech import OpenSpeech, open_speech
@@ -51,14 +34,12 @@ from transcribe.options import WordsOptions
 from transcribe.priming import Primer, adopt, make_primer
 from transcribe.segments import HeardWindow, segments_of
 from transcribe.spans import Span
-from transcribe.speech import SAMPLES_PER_MS, Waveform, detect_digital_silence, detect_speech, let_go
+from transcribe.speech import Waveform, detect_digital_silence, detect_speech, let_go
+from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import ModelUse, Segment, WordsArtifact
+from transcribe.translating import translate
 from transcribe.vocabulary import NOTHING, Vocabulary
 from transcribe.windows import Window, build_windows, split_window
-
-FRAME_MS = 1_000 // FRAMES_PER_SECOND
-# Of one recording at a time: 30 s take 1 MB of features, and 3 MB (base) to 8 MB (large) as the encoder gives them.
-WINDOWS_AT_ONCE = 16
 
 
 class Step(StrEnum):
@@ -78,31 +59,7 @@ def look_away(_step: Step, _heard: HeardWindow) -> None:
     """Watches nothing."""
 
 
-_Outputs = dict[Span, Output]
-Hearing = Generator[Sequence[WhisperRequest], Sequence[WhisperResult], WordsArtifact]
-
-
-class Recogniser(Protocol):
-    """What `WordsHearing` needs to know of the model that answers it; `transcribe.whisper.Whisper` is one."""
-
-    use: ModelUse
-
-    @property
-    def is_multilingual(self) -> bool: ...
-
-    def features(self, samples: Waveform, n_frames: int) -> Features: ...
-
-    def tokens(self, text: str) -> tuple[int, ...]: ...
-
-
-@dataclass(slots=True)
-class StageSeconds:
-    """Wall time by stage of the report, in seconds."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def add(self, stage: str, seconds: float) -> None:
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+Hearing = Asking[WordsArtifact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +113,20 @@ class WordsHearing:
         primer = make_primer(vocabulary, names, self._recogniser.tokens)
         segments: list[Segment] = []
         known: list[LanguageGuess] = []  # of the recording so far
-        for some in _slices(build_windows(speech, [""] * len(speech), silent, self._options.windows), WINDOWS_AT_ONCE):
-            languages, encoded = yield from self._languages(audio.waveform, some, known, spent)
+        for some in slices(build_windows(speech, [""] * len(speech), silent, self._options.windows), WINDOWS_AT_ONCE):
+            languages, outputs = yield from self._languages(audio.waveform, some, known, spent)
             parts = [span for window in some for span in window.speech]
             windows = build_windows(parts, languages, silent, self._options.windows)
-            heard = yield from self._decode(audio.waveform, windows, encoded, spent, watch)
-            heard = yield from self._hear_open_speech(audio.waveform, heard, encoded, known, spent, watch)
+            heard = yield from self._decode(audio.waveform, windows, outputs, spent, watch)
+            heard = yield from self._hear_open_speech(audio.waveform, heard, outputs, known, spent, watch)
             if primer:
-                heard = yield from self._prime(primer, heard, encoded, spent)
-            translations = yield from self._translate(audio.waveform, heard, encoded, spent)
+                heard = yield from self._prime(primer, heard, outputs, spent)
+            translations: list[tuple[Phrase, ...]] = [()] * len(heard)
+            if translator := self._translator:
+                known_to_it = outputs if translator is self._recogniser else {}
+                translations = yield from translate(
+                    translator, audio.waveform, heard, known_to_it, self._options, spent
+                )
             for one, translation in zip(heard, translations, strict=True):
                 watch(Step.SETTLED, one)
                 segments += segments_of(one, translation, self._rate)
@@ -189,7 +151,7 @@ class WordsHearing:
 
     def _languages(
         self, waveform: Waveform, windows: Sequence[Window], known: list[LanguageGuess], spent: StageSeconds
-    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], tuple[list[str], _Outputs]]:
+    ) -> Asking[tuple[list[str], Outputs]]:
         """The language (ISO 639-1) of each stretch of speech in windows that do not know theirs, and their encodings.
 
         A window in which nothing speaks against its one sure language is not looked at again. In any other, each
@@ -199,10 +161,9 @@ class WordsHearing:
             known: guesses from earlier in the recording; gets those of these windows.
         """
         encoded = yield from self._encode(waveform, windows, spent)
+        outputs = {window.span: one.output for window, one in zip(windows, encoded, strict=True)}
         if not self._recogniser.is_multilingual:
-            return ["en"] * sum(len(window.speech) for window in windows), {
-                window.span: one.output for window, one in zip(windows, encoded, strict=True)
-            }
+            return ["en"] * sum(len(window.speech) for window in windows), outputs
         guesses: dict[Span, Chances] = {}
         unsure: list[Span] = []
         for window, one in zip(windows, encoded, strict=True):
@@ -214,42 +175,38 @@ class WordsHearing:
         spans = [span for window in windows for span in window.speech]
         n_known = len(known)
         known += [LanguageGuess(guesses[span], span.duration_ms) for span in spans]
-        outputs = {window.span: one.output for window, one in zip(windows, encoded, strict=True)}
         return settle_languages(known)[n_known:], outputs
 
     def _guess_languages(
         self, waveform: Waveform, spans: Sequence[Span], spent: StageSeconds
-    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], dict[Span, Chances]]:
+    ) -> Asking[dict[Span, Chances]]:
         """The languages each span may be in, heard alone."""
         guesses: dict[Span, Chances] = {}
-        for some in _slices(spans, WINDOWS_AT_ONCE):
-            answers = yield [
-                Encode(self._recogniser.features(_cut(waveform, span), padded_frames(span.duration_ms, 0)))
-                for span in some
-            ]
-            for span, answer in zip(some, answers, strict=True):
-                assert isinstance(answer, Encoded)
-                guesses[span] = answer.language
-                spent.add("transcribe", answer.seconds)
+        for some in slices(spans, WINDOWS_AT_ONCE):
+            encoded = yield from ask_encoder(
+                [
+                    Encode(self._recogniser.features(cut(waveform, span), padded_frames(span.duration_ms, 0)))
+                    for span in some
+                ],
+                spent,
+            )
+            guesses.update({span: one.language for span, one in zip(some, encoded, strict=True)})
         return guesses
 
     def _encode(
         self, waveform: Waveform, windows: Sequence[Window], spent: StageSeconds, full: bool = False
-    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[Encoded]]:
-        answers = yield [self._encoding(self._recogniser, waveform, window, full) for window in windows]
-        encoded = [answer for answer in answers if isinstance(answer, Encoded)]
-        for one in encoded:
-            spent.add("transcribe", one.seconds)
-        return encoded
+    ) -> Asking[list[Encoded]]:
+        model, pad_ms = self._recogniser, self._options.decoding.pad_ms
+        return (yield from ask_encoder([to_encode(model, waveform, window, pad_ms, full) for window in windows], spent))
 
     def _decode(
         self,
         waveform: Waveform,
         windows: Sequence[Window],
-        outputs: _Outputs,
+        outputs: Outputs,
         spent: StageSeconds,
         watch: Watch,
-    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[HeardWindow]]:
+    ) -> Asking[list[HeardWindow]]:
         """Windows through decoder and gate until each is settled; in order of their start, some of them split.
 
         Args:
@@ -263,12 +220,8 @@ class WordsHearing:
             encoded = yield from self._encode(waveform, missing, spent, attempts[0].tried[-1].full)
             for window, one in zip(missing, encoded, strict=True):
                 outputs[window.span] = one.output
-            answers = yield from _decoded(
-                [
-                    Decode(outputs[one.window.span], _frames(one.window.span), one.window.language, one.tried[-1])
-                    for one in attempts
-                ],
-                spent,
+            answers = yield from ask_decoder(
+                [to_decode(outputs[one.window.span], one.window, one.tried[-1]) for one in attempts], spent
             )
             again: list[_Attempt] = []
             for attempt, answer in zip(attempts, answers, strict=True):
@@ -294,11 +247,11 @@ class WordsHearing:
         self,
         waveform: Waveform,
         heard: Sequence[HeardWindow],
-        outputs: _Outputs,
+        outputs: Outputs,
         known: Sequence[LanguageGuess],
         spent: StageSeconds,
         watch: Watch,
-    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[HeardWindow]]:
+    ) -> Asking[list[HeardWindow]]:
         """Speech the answers leave open, heard for itself: what is believed then is added, or replaces what was not.
 
         Words that are doubted are heard again only where they may be in another language: in the same one, a second
@@ -327,16 +280,12 @@ class WordsHearing:
 
         replaced: dict[int, set[int]] = {}
         added: list[HeardWindow] = []
-        for some in _slices(again, WINDOWS_AT_ONCE):
+        for some in slices(again, WINDOWS_AT_ONCE):
             windows = [window for _, _, window in some]
             encoded = yield from self._encode(waveform, windows, spent, full=True)
             made = [one.output for one in encoded]
-            answers = yield from _decoded(
-                [
-                    Decode(output, _frames(window.span), window.language, CAREFUL)
-                    for window, output in zip(windows, made, strict=True)
-                ],
-                spent,
+            answers = yield from ask_decoder(
+                [to_decode(output, window, CAREFUL) for window, output in zip(windows, made, strict=True)], spent
             )
             for (number, one, window), output, answer in zip(some, made, answers, strict=True):
                 found = findings(answer, window, options)
@@ -351,22 +300,16 @@ class WordsHearing:
         return sorted([*kept, *added], key=lambda one: one.window.span)
 
     def _prime(
-        self, primer: Primer, heard: Sequence[HeardWindow], outputs: _Outputs, spent: StageSeconds
-    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[HeardWindow]]:
+        self, primer: Primer, heard: Sequence[HeardWindow], outputs: Outputs, spent: StageSeconds
+    ) -> Asking[list[HeardWindow]]:
         """Settled windows heard once more with the vocabulary; an answer that is more suspicious changes nothing.
 
         Windows in which nothing was heard are left alone: names would be written into noise.
         """
         plan = self._options.decoding.plan
         spoken = [one for one in heard if one.decoded.phrases]
-        answers = yield from _decoded(
-            [
-                Decode(
-                    outputs[one.window.span], _frames(one.window.span), one.window.language, plan, prompt=primer.prompt
-                )
-                for one in spoken
-            ],
-            spent,
+        answers = yield from ask_decoder(
+            [to_decode(outputs[one.window.span], one.window, plan, prompt=primer.prompt) for one in spoken], spent
         )
         primed: dict[Span, HeardWindow] = {}
         for one, answer in zip(spoken, answers, strict=True):
@@ -374,83 +317,9 @@ class WordsHearing:
                 primed[one.window.span] = replace(one, decoded=adopt(one.decoded, answer, primer.vocabulary))
         return [primed.get(one.window.span, one) for one in heard]
 
-    def _translate(
-        self, waveform: Waveform, heard: Sequence[HeardWindow], outputs: _Outputs, spent: StageSeconds
-    ) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[tuple[Phrase, ...]]]:
-        """English phrases for each window in another language; none where it is English or nothing was said."""
-        translator = self._translator
-        if translator is None:
-            return [()] * len(heard)
-        phrases: dict[Span, tuple[Phrase, ...]] = {}
-        foreign = [one.window for one in heard if one.window.language != "en" and one.decoded.phrases]
-        for plan in (self._options.decoding.plan, CAREFUL):
-            if not foreign:
-                break
-            if translator is self._recogniser and not plan.full:
-                encoded = [outputs[window.span] for window in foreign]
-            else:
-                encodings = yield [
-                    replace(self._encoding(translator, waveform, window, plan.full), by_translator=True)
-                    for window in foreign
-                ]
-                encoded = [one.output for one in encodings if isinstance(one, Encoded)]
-            answers = yield from _decoded(
-                [
-                    Decode(output, _frames(window.span), window.language, plan, "translate")
-                    for window, output in zip(foreign, encoded, strict=True)
-                ],
-                spent,
-            )
-            again: list[Window] = []
-            for window, answer in zip(foreign, answers, strict=True):
-                if runs_away(answer, self._options.gate):
-                    again.append(window)
-                else:
-                    phrases[window.span] = answer.phrases
-            foreign = again
-        return [phrases.get(one.window.span, ()) for one in heard]
-
     def _doubts(self, window: Window, answer: Decoded, found: frozenset[Finding]) -> tuple[frozenset[Finding], ...]:
         return tuple(doubts(answer, window, found, self._options.gate))
-
-    def _encoding(self, model: Recogniser, waveform: Waveform, window: Window, full: bool) -> Encode:
-        pad_ms = self._options.decoding.pad_ms
-        n_frames = MAX_FRAMES if full else padded_frames(window.span.duration_ms, pad_ms)
-        stretches = tuple(
-            ((span.start_ms - window.span.start_ms) // FRAME_MS, (span.end_ms - window.span.start_ms) // FRAME_MS)
-            for span in window.speech
-            if not window.language
-        )
-        return Encode(model.features(_cut(waveform, window.span), n_frames), stretches)
-
-
-def _decoded(
-    requests: Sequence[Decode], spent: StageSeconds
-) -> Generator[Sequence[WhisperRequest], Sequence[WhisperResult], list[Decoded]]:
-    """The answers, their time accounted for."""
-    answers = yield requests
-    decoded = [answer for answer in answers if isinstance(answer, Decoded)]
-    for one in decoded:
-        spent.add("transcribe", one.seconds)
-        spent.add("align", one.align_seconds)
-    return decoded
 
 
 def _suspicion(heard: HeardWindow) -> tuple[int, float]:
     return (len(heard.found), -heard.decoded.avg_logprob)
-
-
-def _frames(span: Span) -> int:
-    return min(MAX_FRAMES, math.ceil(span.duration_ms / FRAME_MS))
-
-
-T = TypeVar("T")
-
-
-def _slices(of: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for first in range(0, len(of), size):
-        yield of[first : first + size]
-
-
-def _cut(waveform: Waveform, span: Span) -> Waveform:
-    return np.ascontiguousarray(waveform[span.start_ms * SAMPLES_PER_MS : span.end_ms * SAMPLES_PER_MS])
