@@ -40,7 +40,7 @@ class Ears:
 
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
         turns = (Turn(0, audio.media.duration_ms, "SPEAKER_00"),)
-        return TurnsArtifact(audio.recording_id, turns, (), (SpeakerKind("SPEAKER_00", Kind.WEARER, 0.9),))
+        return TurnsArtifact(audio.recording_id, turns, (), (), (SpeakerKind("SPEAKER_00", Kind.WEARER, 0.9),))
 
 
 class Silent:
