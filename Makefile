@@ -18,7 +18,7 @@ demo: .venv/.installed
 
 test: .venv/.installed
 	@sh tests/install-chromium.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 screenshot: .venv/.installed
 	@sh tests/install-chromium.sh
