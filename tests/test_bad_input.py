@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,7 +207,8 @@ def as_nobody(*args: str, data: Path, reachable: Path) -> Outcome:
     """Run the command as an unprivileged user where we are root, else as ourselves."""
     if os.geteuid() != 0:
         return earwitness(*args, data=data)
-    for folder in (reachable, *reachable.parents[:2]):
+    place = Path(tempfile.gettempdir())
+    for folder in (one for one in (reachable, *reachable.parents) if one.is_relative_to(place) and one != place):
         folder.chmod(folder.stat().st_mode | 0o755)
     data.mkdir()
     os.chown(data, 65534, 65534)
