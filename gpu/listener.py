@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,9 +23,11 @@ from transcribe.hearing import WordsHearing
 from transcribe.media import Audio
 from transcribe.options import WordsOptions
 from transcribe.speaker_kinds import speaker_kinds
+from transcribe.speaker_voices import VOICES_KEPT, VOICES_REVISION
 from transcribe.stage_seconds import StageSeconds
-from transcribe.transcript import ModelUse, TurnsArtifact, WordsArtifact, canonical_json
+from transcribe.transcript import ModelUse, RecordingId, TurnsArtifact, WordsArtifact, canonical_json
 from transcribe.vocabulary import NOTHING, Vocabulary, prompt
+from transcribe.voices import SpeakerVoices
 from transcribe.whisper import Whisper, encoder, translates
 
 # Raised when the code of a stage changes what it writes down; every recording is then heard again.
@@ -35,6 +37,8 @@ TURNS_REVISION = 3
 GPU_ASR_MODEL = "large-v3-turbo"
 CPU_ASR_MODEL = "whisper-base"
 
+KeepVoices = Callable[[RecordingId, SpeakerVoices], object]
+
 
 @dataclass(frozen=True, slots=True)
 class HearingOptions:
@@ -43,12 +47,14 @@ class HearingOptions:
     vocabulary: of the agency and the run.
     names: whether names known of a recording are added to it. Off, because every recording would cost twice as
         much for a name that is said in few: the wearer's 8 times in the ten dev recordings.
+    voices: whether the voices of speakers are handed on, to be kept apart from what is written down.
     """
 
     words: WordsOptions = WordsOptions()
     diarization: DiarizationOptions = DiarizationOptions()
     vocabulary: Vocabulary = NOTHING
     names: bool = False
+    voices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,13 @@ class HearingModels:
             _speakers(places),
         )
 
+    @property
+    def voice_model(self) -> str | None:
+        """What voices are made by: those of the same can be compared. None: by nobody here."""
+        if not isinstance(self.speakers, SpeakerModels):
+            return None
+        return f"{self.speakers.speaker.sha256}:{VOICES_REVISION}"
+
     def fingerprints(self, options: HearingOptions) -> dict[str, str]:
         """What `words` and `turns` depend on, as a short hash each: equal means nothing would change.
 
@@ -121,6 +134,8 @@ class HearingModels:
         if isinstance(self.speakers, SpeakerModels):
             hashes = [self.speakers.segmentation.sha256, self.speakers.speaker.sha256]
             prints["turns"] = _fingerprint(TURNS_REVISION, hashes, [asdict(options.diarization)])
+            if options.voices:
+                prints["turns"] += VOICES_KEPT
         elif isinstance(self.speakers, Model):
             bounds = options.diarization.clusters
             told = {"min_speakers": bounds.min_speakers, "max_speakers": bounds.max_speakers}
@@ -176,12 +191,20 @@ class Listener:
     """
 
     def __init__(
-        self, models: HearingModels, options: HearingOptions, device: Device, rate: Rate | None = None
+        self,
+        models: HearingModels,
+        options: HearingOptions,
+        device: Device,
+        rate: Rate | None = None,
+        keep_voices: KeepVoices | None = None,
     ) -> None:
         """
         Args:
             rate: how sure to be of each word, for whoever measures it; None: as calibrated for the model.
+            keep_voices: told the voices of each recording before `turns` returns, on its thread, where the options
+                say so. They are biometric data, so that no artifact carries them.
         """
+        self._keep_voices = keep_voices if options.voices else None
         self._rate = rate
         self._models, self._options, self._device = models, options, device
         self._loading = threading.Lock()
@@ -209,6 +232,8 @@ class Listener:
         found = self._diarizer.diarize(audio.waveform)
         kinds = speaker_kinds(audio.waveform, audio.channel_levels, found.turns)
         spent.add("diarize", time.perf_counter() - started)
+        if self._keep_voices:
+            self._keep_voices(audio.recording_id, found.voices)
         return TurnsArtifact(audio.recording_id, found.turns, self._diarizer.uses, found.exclusive, tuple(kinds))
 
     def _load_diarizer(self) -> Diarizer | CommunityDiarizer:

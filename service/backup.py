@@ -1,11 +1,12 @@
 """A backup: one folder with the catalog, every transcript and the index as they were together, and a manifest.
 
     backup.json        what is in it, when and by which version it was made, SHA-256 of catalog and index
-    catalog.sqlite     a snapshot by SQLite's online backup
+    catalog.sqlite     a snapshot by SQLite's online backup; voices in it are sealed, and their key is nowhere here
     transcripts/       as in the store; each file is named by the hash of its contents
     index/             the Qdrant Edge folder; left out while a service has it open, and then made again on restore
 
-Footage is not in it: the catalog knows where it lies and which SHA-256 it has.
+The audit trail is not in it: a restored archive must not bring back an older one. Nor is footage: the catalog knows
+where it lies and which SHA-256 it has.
 """
 
 from __future__ import annotations

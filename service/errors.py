@@ -312,3 +312,77 @@ class ProxyRefused(ServiceError):
 
     def __str__(self) -> str:
         return f"cannot make a playable copy of {self.source}: {self.reason}. The original can still be downloaded."
+
+
+class VoicesOff(ServiceError):
+    """Voices are asked for where none are kept."""
+
+    def __str__(self) -> str:
+        return (
+            'voices are not kept here: set `voices.enabled = true` and a key (README, "Voices across recordings"), and '
+            "ingest the footage again."
+        )
+
+
+class VoicesKeyWrong(ServiceError):
+    """Voices are enabled, and their key cannot be used."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"voices cannot be kept or compared: {self.reason}. `openssl rand -base64 32 > FILE` makes a key; name "
+            "FILE, outside of the data folder, in the setting `voices.key_file`."
+        )
+
+
+class VoicesOfAnotherKey(ServiceError):
+    """Voices were sealed with a key other than that of the settings."""
+
+    def __str__(self) -> str:
+        return (
+            "the voices kept here were sealed with another key: put that key back, or delete them with "
+            "`earwitness voices forget` and ingest the footage again."
+        )
+
+
+class VoiceUnreadable(ServiceError):
+    """What is kept as a voice is not what was kept: changed, or put under another name."""
+
+    def __init__(self, recording_id: str, speaker: str) -> None:
+        super().__init__(recording_id, speaker)
+        self.recording_id, self.speaker = recording_id, speaker
+
+    def __str__(self) -> str:
+        short = self.recording_id[:12]
+        return (
+            f"the voice of {self.speaker} in recording {short} was changed since it was kept: delete it with "
+            f"`earwitness voices forget --recording {short}`, and ingest that recording again."
+        )
+
+
+class VoiceMissing(ServiceError):
+    """No voice is kept of this speaker."""
+
+    def __init__(self, recording: str, speaker: str, reason: str) -> None:
+        super().__init__(recording, speaker, reason)
+        self.recording, self.speaker, self.reason = recording, speaker, reason
+
+    def __str__(self) -> str:
+        return f"there is no voice of {self.speaker!r} in {self.recording}: {self.reason}."
+
+
+class AuditUnwritable(ServiceError):
+    """What was asked for is not answered, because the asking cannot be recorded."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return (
+            f"nothing is answered without a record of it, and {self.path} cannot be written: {self.reason}. "
+            "Grant access or free space, and ask again."
+        )

@@ -13,12 +13,13 @@ import structlog
 
 from gpu.engine import Decoded, Engine, Failed, Finished, Heard
 from search.errors import IndexBusy
-from service.catalog import Catalog, Claim, Stage, new_owner
+from service.catalog import Catalog, Claim, SealedVoice, Stage, new_owner
 from service.indexing import Indexer
 from service.manifest import read_manifest
 from service.scan import Scan, scan
 from service.settings import Settings
 from service.transcripts import TranscriptStore
+from service.voices import VoiceKeeper
 from transcribe.media import Audio
 from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import RecordingId, State, WordsArtifact
@@ -113,7 +114,13 @@ class Ingest:
         fingerprints: dict[str, str],
         progress: Progress,
         stop: threading.Event,
+        voices: VoiceKeeper | None = None,
     ) -> None:
+        """
+        Args:
+            voices: has the voices of each recording once its turns are heard; None: they are not kept.
+        """
+        self._voices = voices
         self._catalog, self._transcripts, self._indexer, self._engine = catalog, transcripts, indexer, engine
         self._fingerprints = {Stage(stage): fingerprint for stage, fingerprint in fingerprints.items()}
         self._progress, self._stop = progress, stop
@@ -186,6 +193,7 @@ class Ingest:
         for part, spent in seconds.items():
             self.report.stages.add(part, spent)
         recording_id = artifact.recording_id
+        sealed: Sequence[SealedVoice] = ()
         if isinstance(artifact, WordsArtifact):
             facts = words_facts(artifact)
             self.report.speech_ms += facts["speech_ms"]
@@ -193,8 +201,11 @@ class Ingest:
         else:
             facts = {"n_speakers": len({turn.speaker for turn in artifact.turns})}
             stage, key = Stage.TURNS, self._transcripts.put_turns(artifact)
+            sealed = self._voices.take(recording_id) if self._voices else ()
         self._claim_heard[claim.source] = self._media[claim.source][1]
-        self._catalog.done(claim, self._owner, recording_id, stage, self._fingerprints[stage], key, seconds, facts)
+        self._catalog.done(
+            claim, self._owner, recording_id, stage, self._fingerprints[stage], key, seconds, facts, sealed
+        )
 
     def _count(self, claim: Claim) -> None:
         self._media.pop(claim.source, None)

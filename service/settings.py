@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gpu.models import ModelPlaces
@@ -17,10 +17,20 @@ DATA_VARIABLE = "EARWITNESS_DATA"
 DEFAULT_DATA = Path("earwitness-data")
 
 
+class VoicesSettings(BaseModel):
+    """Voices across recordings: biometric data, so that nothing is kept unless an agency decides that it may be."""
+
+    model_config = ConfigDict(extra="forbid")  # a misspelt setting must not look like a decision
+
+    enabled: bool = Field(default=False, description="whether voices are kept, sealed, and can be compared")
+    key_file: Path | None = Field(default=None, description="file with the key, 32 random bytes in base64")
+    key: str | None = Field(default=None, description="the key itself, where the environment keeps secrets", repr=False)
+
+
 class Settings(BaseSettings):
     """Every setting of earwitness. README, "Settings", says the same for people."""
 
-    model_config = SettingsConfigDict(env_prefix="EARWITNESS_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="EARWITNESS_", env_nested_delimiter="__", extra="ignore")
 
     data: Path = Field(DEFAULT_DATA, description="folder of catalog, transcripts and index")
     catalog_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in the data folder")
@@ -44,6 +54,7 @@ class Settings(BaseSettings):
     )
     vocabulary_names: bool = Field(False, description="whether to expect the officer the manifest names, likewise")
     text_model: str = Field("all-MiniLM-L6-v2", description="text embedding model, name or folder")
+    voices: VoicesSettings = Field(VoicesSettings(), description="voices across recordings; off by default")
 
     @field_validator("zone")
     @classmethod

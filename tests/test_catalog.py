@@ -20,13 +20,16 @@ from service.catalog import (
     MAX_INTERRUPTIONS,
     Catalog,
     Claim,
+    SealedVoice,
     SourceSeen,
     Stage,
     new_owner,
 )
+from service.catalog.database import open_engine
 from service.catalog.metadata import merge
 from service.catalog.owners import is_gone
 from service.errors import CatalogNewer, CatalogUnusable, RecordingAmbiguous, RecordingUnknown
+from transcribe.speaker_voices import VOICES_KEPT
 from transcribe.transcript import MediaFacts, RecordingId
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -944,3 +947,80 @@ def test_a_snapshot_is_the_catalog_of_this_moment(catalog: Catalog, url: str, tm
         assert [row.id for row in copy.recordings()] == [A]
     with pytest.raises(CatalogUnusable):
         catalog.snapshot(tmp_path / "nowhere" / "copy.sqlite")
+
+
+def voice(recording_id: RecordingId, speaker: str, key_id: str = "key", model: str = "model") -> SealedVoice:
+    return SealedVoice(recording_id, speaker, model, 9_000, key_id, f"{recording_id[0]} {speaker}".encode())
+
+
+def hear_voices(catalog: Catalog, recording_id: RecordingId, *speakers: str) -> None:
+    """The speakers of a recording that was heard are told apart anew."""
+    wanted = {Stage.TURNS: f"turns-{'-'.join(speakers)}{VOICES_KEPT}"}
+    owner = new_owner()
+    claim = claim_one(catalog, owner, wanted)
+    assert catalog.admit(claim, owner, recording_id, MEDIA, 1000, wanted) == {Stage.TURNS}
+    sealed = [voice(recording_id, speaker) for speaker in speakers]
+    catalog.done(claim, owner, recording_id, Stage.TURNS, wanted[Stage.TURNS], "turns/again", {}, {}, sealed)
+    catalog.finish(claim, owner)
+
+
+def hear_voices_of_two(catalog: Catalog) -> None:
+    catalog.register([seen("a"), seen("b")])
+    for recording_id in (A, B):
+        hear(catalog, recording_id)
+    for recording_id in (A, B):
+        hear_voices(catalog, recording_id, "SPEAKER_00")
+
+
+def test_voices_are_those_of_the_turns_as_they_were_told_last(catalog: Catalog) -> None:
+    """Told again, speakers who are not found any more leave no voice behind; what failed replaces nothing."""
+    catalog.register([seen("a")])
+    hear(catalog, A)
+    assert catalog.voices(A) == []
+
+    hear_voices(catalog, A, "SPEAKER_00", "SPEAKER_01")
+    assert catalog.voices(A) == [voice(A, "SPEAKER_00"), voice(A, "SPEAKER_01")]
+
+    owner = new_owner()
+    claim = claim_one(catalog, owner, {Stage.TURNS: "other"})
+    catalog.admit(claim, owner, A, MEDIA, 1000, {Stage.TURNS: "other"})
+    catalog.failed(claim, owner, A, Stage.TURNS, "out of ears", True)
+    catalog.finish(claim, owner)
+    assert len(catalog.voices(A)) == 2
+
+    hear_voices(catalog, A, "SPEAKER_01")
+    assert catalog.voices(A) == [voice(A, "SPEAKER_01")]
+    assert list(catalog.comparable_voices(voice(A, "SPEAKER_00"))) == [voice(A, "SPEAKER_01")]
+    assert list(catalog.comparable_voices(voice(A, "SPEAKER_01"))) == []
+    assert list(catalog.comparable_voices(voice(A, "SPEAKER_00", model="another"))) == []
+    assert not catalog.has_voices_of_other_keys("key")
+    assert catalog.has_voices_of_other_keys("another")
+
+
+def test_deleting_a_recording_deletes_its_voices(catalog: Catalog, url: str) -> None:
+    """By the schema, whoever deletes it; nobody else's go."""
+    hear_voices_of_two(catalog)
+    with open_engine(url).begin() as connection:
+        for table in ("stages", "transcripts", "sources"):
+            connection.execute(text(f"DELETE FROM {table} WHERE recording_id = :id"), {"id": A})
+        connection.execute(text("DELETE FROM recordings WHERE id = :id"), {"id": A})
+
+    assert catalog.voices(A) == []
+    assert catalog.voices(B) == [voice(B, "SPEAKER_00")]
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_forgotten_voices_are_made_again_only_where_they_are_wanted(catalog: Catalog, one: bool) -> None:
+    """Turns stay done for who keeps no voices, and are due for who does."""
+    hear_voices_of_two(catalog)
+    with_voices, without = "turns-SPEAKER_00" + VOICES_KEPT, "turns-SPEAKER_00"
+    assert catalog.claim(new_owner(), {Stage.TURNS: with_voices}, 9) == []
+
+    assert catalog.forget_voices(A if one else None) == (1 if one else 2)
+    assert catalog.voices(A) == []
+    assert bool(catalog.voices(B)) is one
+    owner = new_owner()
+    assert len(catalog.claim(owner, {Stage.TURNS: with_voices}, 9)) == (1 if one else 2)
+    catalog.release(owner)
+    assert len(catalog.claim(new_owner(), {Stage.TURNS: without}, 9)) == (1 if one else 0)
+    assert catalog.forget_voices(A) == 0

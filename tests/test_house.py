@@ -12,7 +12,7 @@ import click
 import pytest
 
 from service.cli.main import COMMANDS, cli
-from service.settings import Settings
+from service.settings import Settings, VoicesSettings
 from tests.conftest import FOOTAGE, Archive, earwitness
 from transcribe.formats import FORMATS
 
@@ -47,7 +47,9 @@ def test_imports_point_one_way() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+@pytest.mark.parametrize(
+    "name", [*sorted(Settings.model_fields), *(f"voices.{name}" for name in sorted(VoicesSettings.model_fields))]
+)
 def test_every_setting_is_in_the_readme(name: str) -> None:
     """A setting nobody can read about does not exist."""
     assert f"`{name}`" in README
@@ -60,8 +62,9 @@ def test_every_command_is_in_the_readme_and_explains_itself(name: str) -> None:
 
     assert f"earwitness {name}" in README
     assert command is not None
-    assert command.help
-    assert all(option.help for option in command.params if isinstance(option, click.Option))
+    for one in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+        assert one.help
+        assert all(option.help for option in one.params if isinstance(option, click.Option))
 
 
 @pytest.mark.parametrize("name", FORMATS)

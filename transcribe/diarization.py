@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from transcribe.clustering import ClusterOptions, Vectors, cluster
 from transcribe.segmentation import FRAME_SAMPLES, WINDOW_SAMPLES, Activity, SegmentationModel
 from transcribe.spans import Span
+from transcribe.speaker_voices import speaker_voices
 from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech
 from transcribe.transcript import ModelUse
 from transcribe.turns import Diarization, Floor, frame_samples, hold_together, holder_path, to_turns, with_overlap
@@ -128,12 +129,15 @@ class Diarizer:
         if len(voices.vectors) == 0:  # too little speech to know a voice by: nothing says that it is two
             path = np.zeros(len(floor.n_speaking), np.int64)
             speaking = (floor.n_speaking > 0)[:, None]
+            of_people = {}
         else:
-            people = cluster(voices.vectors[_sure(voices, window_rows, floor)], options.clusters)
+            sure = _sure(voices, window_rows, floor)
+            people = cluster(voices.vectors[sure], options.clusters)
             middles = (voices.first_rows + window_rows / 2) * ROW_SAMPLES
             path = holder_path(_likeness(voices.vectors, middles, people, floor), floor, options.change_cost)
             speaking = with_overlap(path, len(people), floor, activity, first_frames)
-        return to_turns(speaking, path, len(waveform) // SAMPLES_PER_MS)
+            of_people = speaker_voices(voices, sure, window_rows, path, floor)
+        return to_turns(speaking, path, len(waveform) // SAMPLES_PER_MS, of_people)
 
 
 def _speech(waveform: Waveform) -> list[Span]:

@@ -7,14 +7,15 @@ voices fit best, on which a change costs less where segmentation heard one and n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transcribe.segmentation import FRAME_REACH_SAMPLES, FRAME_SAMPLES, N_FRAMES, N_LOCAL, Activity
 from transcribe.transcript import Turn
+from transcribe.voices import SpeakerVoice, SpeakerVoices
 
 SAMPLE_RATE = 16_000
 HEARD_CHANGE = 0.7  # share of the cost of a change that is spared where every window hears one
@@ -41,10 +42,12 @@ class Diarization:
 
     turns: sorted by start; those of different speakers may overlap.
     exclusive: the same moments, each given to one of those who speak: turns that do not overlap.
+    voices: of those who speak long enough alone; none where the diarizer does not tell.
     """
 
     turns: tuple[Turn, ...] = ()
     exclusive: tuple[Turn, ...] = ()
+    voices: SpeakerVoices = field(default_factory=dict, compare=False, repr=False)
 
 
 def hold_together(activity: Activity, first_frames: Sequence[int], n_frames: int) -> Floor:
@@ -144,11 +147,14 @@ def with_overlap(
     return speaking
 
 
-def to_turns(speaking: Speaking, path: NDArray[np.int64], duration_ms: int) -> Diarization:
+def to_turns(
+    speaking: Speaking, path: NDArray[np.int64], duration_ms: int, voices: Mapping[int, SpeakerVoice] | None = None
+) -> Diarization:
     """Turns within the recording; labels SPEAKER_00, SPEAKER_01, … in order of first speech.
 
     Args:
         path: the holder of the floor in each frame, who is among those who speak there, if anybody does.
+        voices: by person; they go by the same labels.
     """
     holding = speaking & (np.arange(speaking.shape[1]) == path[:, None])
     spans, held = _spans(speaking, duration_ms), _spans(holding, duration_ms)
@@ -157,6 +163,7 @@ def to_turns(speaking: Speaking, path: NDArray[np.int64], duration_ms: int) -> D
     return Diarization(
         tuple(Turn(start, end, names[person]) for start, end, person in spans),
         tuple(Turn(start, end, names[person]) for start, end, person in held),
+        {names[person]: voice for person, voice in (voices or {}).items() if person in names},
     )
 
 

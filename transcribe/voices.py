@@ -8,8 +8,8 @@ of a piece is then averaged for itself. That costs what the speech costs, howeve
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +44,21 @@ class Voices:
     first_rows: NDArray[np.int64]
     vectors: NDArray[np.float32]
     n_rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerVoice:
+    """What one speaker of a recording sounds like: biometric data, which no transcript, index or log may hold.
+
+    vector: (192,), of length one; left out of what is printed.
+    speech_ms: how much speech it was heard in, that of nobody else.
+    """
+
+    vector: NDArray[np.float32] = field(repr=False)
+    speech_ms: int
+
+
+SpeakerVoices = Mapping[str, SpeakerVoice]  # by the speaker's label in the recording
 
 
 class VoiceModel:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from service.catalog import claims, finding, outcomes, registration, repairs, reports
+from service.catalog import claims, finding, outcomes, registration, repairs, reports, voices
 from service.catalog.database import database_errors, open_engine, snapshot, writing
 from service.catalog.entries import (
     Claim,
@@ -24,6 +24,7 @@ from service.catalog.entries import (
     RecordingRow,
     RecordingState,
     Registered,
+    SealedVoice,
     Searched,
     SourceSeen,
     Stage,
@@ -148,6 +149,7 @@ class Catalog:
         artifact: str,
         seconds: Mapping[str, float],
         facts: Mapping[str, Any],
+        sealed: Collection[SealedVoice] = (),
     ) -> None:
         """Keep a stage's artifact; the claim stays until `finish`.
 
@@ -158,9 +160,12 @@ class Catalog:
             seconds: what it took, by step.
             facts: for words `speech_ms`, `silent_ms`, `not_processed_ms`, `n_words`, `languages`; for turns
                 `n_speakers`; anything else that JSON holds is kept beside.
+            sealed: for turns, the voices of the recording from now on.
         """
         with self._writing() as connection:
-            outcomes.done(connection, recording_id, stage, fingerprint, artifact, seconds, facts, self._now_ms())
+            outcomes.done(
+                connection, recording_id, stage, fingerprint, artifact, seconds, facts, sealed, self._now_ms()
+            )
 
     def failed(
         self,
@@ -228,6 +233,11 @@ class Catalog:
         with self._writing() as connection:
             repairs.free_all(connection)
 
+    def forget_voices(self, recording_id: RecordingId | None = None) -> int:
+        """Delete the voices of a recording, or all; returns how many. With voices enabled, they are made again."""
+        with self._writing() as connection:
+            return voices.forget(connection, recording_id)
+
     def snapshot(self, path: Path) -> None:
         """Copy the database as it is at this moment to a new SQLite file; others read and write meanwhile.
 
@@ -236,6 +246,22 @@ class Catalog:
         """
         with database_errors(self._shown):
             snapshot(self._engine, path)
+
+    # Voices
+
+    def voices(self, recording_id: RecordingId) -> list[SealedVoice]:
+        """Those kept of a recording, sorted by speaker."""
+        with self._reading() as connection:
+            return voices.of_recording(connection, recording_id)
+
+    def comparable_voices(self, voice: SealedVoice) -> Iterator[SealedVoice]:
+        """Every other voice of the same model, in no order; as they were at one moment, a batch in memory at a time."""
+        with self._reading() as connection:
+            yield from voices.comparable(connection, voice)
+
+    def has_voices_of_other_keys(self, key_id: str) -> bool:
+        with self._reading() as connection:
+            return voices.other_keys(connection, key_id)
 
     # What is known
 

@@ -106,6 +106,18 @@ class StageState:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedVoice:
+    """What one speaker of a recording sounds like, readable with the key it was sealed with alone."""
+
+    recording_id: RecordingId
+    speaker: str
+    model: str  # of the voice; see `gpu.listener.HearingModels.voice_model`
+    speech_ms: int  # how much speech it was heard in
+    key_id: str
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingRow:
     """All the catalog knows of one recording; `None` means that the stage telling it has not run."""
 

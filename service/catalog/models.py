@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -131,4 +132,17 @@ transcripts = Table(
     Column("recording_id", Text, ForeignKey(recordings.c.id), primary_key=True),
     Column("version", Text, primary_key=True),
     Column("created_ms", BigInteger, nullable=False),
+)
+
+# Biometric data, readable with the key of the settings alone; a recording that is deleted takes its voices along.
+voices = Table(
+    "voices",
+    tables,
+    Column("recording_id", Text, ForeignKey(recordings.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("speaker", Text, primary_key=True),
+    Column("model", Text, nullable=False),  # only voices of one model can be compared
+    Column("speech_ms", BigInteger, nullable=False),
+    Column("key_id", Text, nullable=False),  # tells keys apart, and says nothing about them
+    Column("sealed", LargeBinary, nullable=False),
+    Index(None, "key_id"),
 )

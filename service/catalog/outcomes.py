@@ -5,14 +5,14 @@ Every function takes a connection inside a writing transaction and the time in U
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, case, select, update
 
-from service.catalog import claims, metadata
-from service.catalog.entries import Claim, Stage
+from service.catalog import claims, metadata, voices
+from service.catalog.entries import Claim, SealedVoice, Stage
 from service.catalog.models import recordings, sources, stages, transcripts
 from service.catalog.registration import insert_missing
 from transcribe.transcript import MediaFacts, RecordingId
@@ -82,6 +82,7 @@ def done(
     artifact: str,
     seconds: Mapping[str, float],
     facts: Mapping[str, Any],
+    sealed: Collection[SealedVoice],
     now_ms: int,
 ) -> None:
     """Keep a stage's artifact. What is done counts, whoever holds the lease by now: hearing is repeatable."""
@@ -96,6 +97,8 @@ def done(
             | {"seconds": dict(seconds), "facts": dict(facts), "updated_ms": now_ms}
         )
     )
+    if stage is Stage.TURNS:
+        voices.replace(connection, recording_id, sealed)
     metadata.note_heard(connection, recording_id)
 
 

@@ -35,6 +35,7 @@ def _check(options: Globals) -> None:
     from gpu.offline import stay_offline
     from service.data import prepare_data
     from service.errors import ServiceError
+    from service.voice_seal import VoiceSeal
 
     settings = options.settings()
     stay_offline(settings.allow_hub)
@@ -66,6 +67,12 @@ def _check(options: Globals) -> None:
         check("text model", True, resolve(settings.text_model, settings.model_places).name)
     except GpuError as error:
         check("text model", False, str(error))
+    if settings.voices.enabled:
+        try:
+            VoiceSeal.of(settings.voices)
+            check("voices", True, "enabled, with a key that can be used")
+        except ServiceError as error:
+            check("voices", False, str(error))
     existing = next(folder for folder in (settings.data.resolve(), *settings.data.resolve().parents) if folder.exists())
     try:
         if settings.data.exists():

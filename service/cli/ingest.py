@@ -112,6 +112,7 @@ def _run(
     from service.ingest import Ingest, find_sources
     from service.progress import watch
     from service.transcripts import TranscriptStore
+    from service.voices import VoiceKeeper, open_seal
     from transcribe.clustering import ClusterOptions
     from transcribe.diarization import DiarizationOptions
     from transcribe.vocabulary import NOTHING, read_vocabulary
@@ -128,9 +129,14 @@ def _run(
             diarization=DiarizationOptions(clusters=ClusterOptions(min_speakers=bounds[0], max_speakers=bounds[1])),
             vocabulary=expected,
             names=settings.vocabulary_names,
+            voices=settings.voices.enabled and models.voice_model is not None,
         )
+        voices = None
+        if settings.voices.enabled:
+            seal = open_seal(settings, catalog)
+            voices = VoiceKeeper(seal, models.voice_model) if models.voice_model else None
         transcripts = TranscriptStore(settings.transcripts)
-        with closing(Listener(models, hearing, device)) as listener:
+        with closing(Listener(models, hearing, device, keep_voices=voices.keep if voices else None)) as listener:
             ingest = Ingest(
                 catalog,
                 transcripts,
@@ -139,9 +145,12 @@ def _run(
                 models.fingerprints(hearing),
                 progress,
                 stop,
+                voices,
             )
             if isinstance(models.speakers, ModelMissing):
                 ingest.note(f"speakers are not told apart: {models.speakers}; an ingest after that does it")
+            elif settings.voices.enabled and voices is None:
+                ingest.note("no voices are kept: the installed diarization pipeline tells none")
             left_out = models.left_out(expected)
             if left_out:
                 ingest.note(
