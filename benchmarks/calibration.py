@@ -67,7 +67,7 @@ def area_under_curve(claims: Numbers, right: Truths) -> float | None:
     return float((ranks[right].sum() - n_right * (n_right + 1) / 2) / (n_right * n_wrong))
 
 
-def fit(clues: Numbers, right: Truths) -> tuple[float, tuple[float, ...]]:
+def fit(clues: Numbers, right: Truths, counts: Numbers | None = None) -> tuple[float, tuple[float, ...]]:
     """Logistic regression with a small L2 penalty, by Newton's method; no weight below 0.
 
     Every clue is made so that more of it speaks for the word: one that the data would have the other way round
@@ -75,6 +75,7 @@ def fit(clues: Numbers, right: Truths) -> tuple[float, tuple[float, ...]]:
 
     Args:
         clues: (words, clues).
+        counts: how often each word counts; None: once.
 
     Returns:
         The constant, and a weight for each clue.
@@ -84,7 +85,7 @@ def fit(clues: Numbers, right: Truths) -> tuple[float, tuple[float, ...]]:
     used = np.ones(inputs.shape[1], dtype=bool)
     while True:
         weights = np.zeros(inputs.shape[1])
-        weights[used] = _newton(inputs[:, used], right)
+        weights[used] = _newton(inputs[:, used], right, np.ones(len(right)) if counts is None else counts)
         negative = (weights < 0) & (np.arange(len(weights)) > 0)
         if not negative.any():
             break
@@ -93,14 +94,14 @@ def fit(clues: Numbers, right: Truths) -> tuple[float, tuple[float, ...]]:
     return float(weights[0] - slopes @ mean), tuple(map(float, slopes))
 
 
-def _newton(inputs: Numbers, right: Truths) -> Numbers:
+def _newton(inputs: Numbers, right: Truths, counts: Numbers) -> Numbers:
     penalty = RIDGE * np.eye(inputs.shape[1])
     penalty[0, 0] = RIDGE / 100  # enough for a fit on words that are all right to end
     weights = np.zeros(inputs.shape[1])
     for _ in range(MAX_STEPS):
         claims = 1 / (1 + np.exp(-inputs @ weights))
-        slope = inputs.T @ (right - claims) - penalty @ weights
-        curve = (inputs * (claims * (1 - claims))[:, None]).T @ inputs + penalty
+        slope = inputs.T @ (counts * (right - claims)) - penalty @ weights
+        curve = (inputs * (counts * claims * (1 - claims))[:, None]).T @ inputs + penalty
         step = np.linalg.solve(curve, slope)
         weights = weights + step
         if np.abs(step).max() < 1e-8:

@@ -55,6 +55,7 @@ class Reference:
     utterances: tuple[Utterance, ...] = ()  # sorted by start
     turns: tuple[Turn, ...] = ()  # sorted by start
     wearer: str | None = None  # the speaker who wears the camera; None: unknown, or nobody speaks
+    pair: str | None = None  # the recording of the same moments by another camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _patrol(path: Path) -> Reference:
         if rttm.exists()
         else tuple(Turn(one.span.start_ms, one.span.end_ms, one.speaker or "unknown") for one in utterances)
     )
-    return Reference(path.stem, _media(path), utterances, turns, wearer)
+    return Reference(path.stem, _media(path), utterances, turns, wearer, labels.get("pair"))
 
 
 def _voices(path: Path) -> Reference:
