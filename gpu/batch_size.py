@@ -1,7 +1,7 @@
-"""How many windows Whisper hears at once: on a GPU, as many as its free memory holds by the model's dimensions.
+"""How many windows are heard at once: by Whisper on a GPU, as many as its free memory holds by the model's dimensions.
 
-For GPUs this is an estimate on the safe side, never compared with one: none was at hand. What does not fit after all
-is halved (gpu/batching.py).
+For GPUs all this is an estimate on the safe side, never compared with one: none was at hand. What does not fit after
+all is halved (gpu/batching.py).
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from transcribe.decoding import MAX_TOKENS, Decode, Encode
+from transcribe.diarization import SegmentWindow, SpeakerRequest
 
 # One for the encoder, where two no longer fit the cache (30 s windows one by one: 60 times real time; eight: 53; 20 s:
 # 119 and 59).
 CPU_ENCODER_WINDOWS = 1
 CPU_DECODER_WINDOWS = 8
+
+CPU_SEGMENT_WINDOWS = 16
+CPU_VOICE_PIECES = 4
+# Ten seconds each, of which a network holds some 30 MB (segmentation) or 60 MB (voices) on the way, on a CPU: 2 GB.
+GPU_SEGMENT_WINDOWS = 64
+GPU_VOICE_PIECES = 32
 
 # The rest is for the diarizer, which loads later, for what allocators cannot use, and for what the estimate misses.
 SHARE = 0.5
@@ -95,6 +102,16 @@ def gpu_batch_size(request: Encode | Decode, size: WhisperSize, compute_type: st
     else:
         needed = size.decoder_bytes(len(request.encoded), request.plan.beam_size, value_bytes)
     return max(1, min(MOST_WINDOWS, int(free_bytes * SHARE) // needed))
+
+
+def cpu_speaker_batch_size(request: SpeakerRequest) -> int:
+    """The most windows or pieces in a batch of those that tell speakers apart, on the CPU."""
+    return CPU_SEGMENT_WINDOWS if isinstance(request, SegmentWindow) else CPU_VOICE_PIECES
+
+
+def gpu_speaker_batch_size(request: SpeakerRequest) -> int:
+    """The same on a GPU."""
+    return GPU_SEGMENT_WINDOWS if isinstance(request, SegmentWindow) else GPU_VOICE_PIECES
 
 
 def _variables(file: BinaryIO) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:

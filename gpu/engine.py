@@ -1,8 +1,8 @@
 """The engine: a parallel map from claimed sources to what was heard in them.
 
 Nothing outside this module knows where work happens. `LocalEngine` hears in this process: the words of several
-recordings together, voices beside them, and the next recordings are decoded meanwhile. One bad recording costs
-one `Failed` event, never the batch.
+recordings together, their voices together beside them, and the next recordings are decoded meanwhile. One bad
+recording costs one `Failed` event, never the batch.
 """
 
 from __future__ import annotations
@@ -88,8 +88,7 @@ Admit = Callable[[ClaimT, Audio], Collection[str]]
 class Listens(Protocol):
     """What hears one recording; `gpu.listener.Listener` is one.
 
-    `words` is asked from several threads at once, so that recordings can share batches; `turns` from one thread
-    beside them.
+    Both are asked from several threads at once, so that recordings can share batches.
     """
 
     def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str]) -> WordsArtifact: ...
@@ -122,7 +121,7 @@ class _InFlight(Generic[ClaimT]):
 
 
 class LocalEngine:
-    """Hears in this process: words of several recordings at once, turns beside them, `ahead` more being decoded.
+    """Hears in this process: words and turns of several recordings at once, `ahead` more being decoded.
 
     Side by side because neither kind of model gains from a second thread: on 2 cores, diarizing takes about twice
     as long with two threads as with one.
@@ -150,7 +149,7 @@ class LocalEngine:
         with (
             ThreadPoolExecutor(1, thread_name_prefix="decode") as decoders,
             ThreadPoolExecutor(self._together, thread_name_prefix="words") as words,
-            ThreadPoolExecutor(1, thread_name_prefix="turns") as turns,
+            ThreadPoolExecutor(self._together, thread_name_prefix="turns") as turns,
         ):
             ahead: _Ahead[ClaimT] = _Ahead(iter(claims), decoders, self._ahead)
             flying: dict[Future[Heard[ClaimT] | Failed[ClaimT]], _InFlight[ClaimT]] = {}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from gpu.batching import Batcher, BatchSize
 from gpu.devices import Device, free_gpu_memory
 from gpu.errors import ModelMissing
 from gpu.models import COMMUNITY, Model, ModelPlaces, resolve
+from gpu.turns_hearing import KeepVoices, TurnsHearing, TurnsOneByOne, TurnsTogether
 from transcribe.community import CommunityDiarizer
 from transcribe.confidence import Rate, as_decoded, calibration_of, confidence_name
 from transcribe.decoding import Decode, WhisperRequest, WhisperResult
@@ -22,22 +22,18 @@ from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.hearing import WordsHearing
 from transcribe.media import Audio
 from transcribe.options import WordsOptions
-from transcribe.speaker_kinds import speaker_kinds
 from transcribe.speaker_voices import VOICES_KEPT, VOICES_REVISION
 from transcribe.stage_seconds import StageSeconds
-from transcribe.transcript import ModelUse, RecordingId, TurnsArtifact, WordsArtifact, canonical_json
+from transcribe.transcript import ModelUse, TurnsArtifact, WordsArtifact, canonical_json
 from transcribe.vocabulary import NOTHING, Vocabulary, prompt
-from transcribe.voices import SpeakerVoices
 from transcribe.whisper import Whisper, encoder, translates
 
 # Raised when the code of a stage changes what it writes down; every recording is then heard again.
 WORDS_REVISION = 3
-TURNS_REVISION = 3
+TURNS_REVISION = 4
 
 GPU_ASR_MODEL = "large-v3-turbo"
 CPU_ASR_MODEL = "whisper-base"
-
-KeepVoices = Callable[[RecordingId, SpeakerVoices], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +183,7 @@ def _fingerprint(revision: int, hashes: list[str], options: list[dict[str, Any]]
 class Listener:
     """Hears recordings with models that are loaded when first needed and then stay. Close it when done.
 
-    Any number of threads may ask for words at once: their recordings share batches. One more may ask for turns.
+    Any number of threads may ask for words and for turns at once: their recordings share batches.
     """
 
     def __init__(
@@ -201,15 +197,15 @@ class Listener:
         """
         Args:
             rate: how sure to be of each word, for whoever measures it; None: as calibrated for the model.
-            keep_voices: told the voices of each recording before `turns` returns, on its thread, where the options
-                say so. They are biometric data, so that no artifact carries them.
+            keep_voices: told the voices of each recording before `turns` returns, where the options say so.
+                They are biometric data, so that no artifact carries them.
         """
         self._keep_voices = keep_voices if options.voices else None
         self._rate = rate
         self._models, self._options, self._device = models, options, device
-        self._loading = threading.Lock()
+        self._loading, self._loading_turns = threading.Lock(), threading.Lock()
         self._words: tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]] | None = None
-        self._diarizer: Diarizer | CommunityDiarizer | None = None
+        self._turns: TurnsHearing | None = None
 
     def words(self, audio: Audio, spent: StageSeconds, names: Sequence[str] = ()) -> WordsArtifact:
         """The `words` stage. `spent` gets the seconds of its parts, loading models left out.
@@ -222,35 +218,33 @@ class Listener:
         return batcher.submit(hearing.hear(audio, spent, self._options.vocabulary, names)).result()
 
     def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
-        """The `turns` stage. `spent` gets `diarize`.
+        """The `turns` stage. `spent` gets `diarize`, loading models left out.
 
         Raises:
             ModelMissing: nobody can tell speakers apart.
         """
-        self._diarizer = self._diarizer or self._load_diarizer()
-        started = time.perf_counter()
-        found = self._diarizer.diarize(audio.waveform)
-        kinds = speaker_kinds(audio.waveform, audio.channel_levels, found.turns)
-        spent.add("diarize", time.perf_counter() - started)
-        if self._keep_voices:
-            self._keep_voices(audio.recording_id, found.voices)
-        return TurnsArtifact(audio.recording_id, found.turns, self._diarizer.uses, found.exclusive, tuple(kinds))
+        with self._loading_turns:
+            self._turns = self._turns or self._load_turns()
+        return self._turns.turns(audio, spent)
 
-    def _load_diarizer(self) -> Diarizer | CommunityDiarizer:
+    def _load_turns(self) -> TurnsHearing:
         speakers, options, device = self._models.speakers, self._options.diarization, self._device
         if isinstance(speakers, ModelMissing):
             raise speakers
         if isinstance(speakers, Model):
-            return CommunityDiarizer.load(
-                speakers.path, use(speakers), options.clusters, device.torch_name, device.threads
+            return TurnsOneByOne(
+                CommunityDiarizer.load(
+                    speakers.path, use(speakers), options.clusters, device.torch_name, device.threads
+                )
             )
-        return Diarizer.load(
+        diarizer = Diarizer.load(
             (speakers.segmentation.weights, use(speakers.segmentation)),
             (speakers.speaker.weights, use(speakers.speaker)),
             options,
             device.torch_name,
             device.threads,
         )
+        return TurnsTogether(diarizer, device.name == "cuda", self._keep_voices)
 
     def load(self) -> tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]]:
         """What hears words, ready to: loaded now when it was not."""
@@ -262,6 +256,8 @@ class Listener:
         """End the threads of the batches."""
         if self._words:
             self._words[1].close()
+        if self._turns:
+            self._turns.close()
 
     def _load_words(self) -> tuple[WordsHearing, Batcher[WhisperRequest, WhisperResult]]:
         options, device = self._options.words, self._device

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +18,7 @@ from benchmarks.pyannote_pipeline import PipelineOptions, PyannotePipeline
 from gpu.devices import pick_device
 from gpu.listener import HearingModels, HearingOptions, Listener
 from gpu.models import COMMUNITY, Model, ModelPlaces, resolve
+from gpu.turns_hearing import TurnsOneByOne
 from tests.conftest import FOOTAGE
 from tests.media_maker import mono, write_media
 from transcribe.clustering import ClusterOptions
@@ -94,6 +98,33 @@ def test_a_real_pipeline_fits(model_places: ModelPlaces) -> None:
     assert all(left.end_ms <= right.start_ms for left, right in pairwise(found.exclusive))
     spoken, held = (total_ms(merge(turn.span for turn in some)) for some in (found.turns, found.exclusive))
     assert abs(spoken - held) < 0.05 * spoken
+
+
+def test_the_pipeline_hears_one_recording_at_a_time(tmp_path: Path) -> None:
+    """However many ask: nobody says that it may be run by two threads at once."""
+    write_media(tmp_path / "one.wav", mono([200], 500, 16_000, "pcm_s16le"))
+    audio = decode(str(tmp_path / "one.wav"))
+    company = threading.Barrier(2)
+    met: list[int] = []
+
+    class Shy(Scripted):
+        def __call__(self, audio: dict[str, Any], **bounds: Any) -> SimpleNamespace:
+            with suppress(threading.BrokenBarrierError):
+                met.append(company.wait(0.1))  # breaks, unless another is here as well
+            return super().__call__(audio, **bounds)
+
+    pipeline = Shy()
+    hearing = TurnsOneByOne(CommunityDiarizer(pipeline, ClusterOptions(), USE))
+    spent = [StageSeconds() for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        artifacts = list(threads.map(lambda own: hearing.turns(audio, own), spent))
+    hearing.close()
+
+    assert met == []
+    assert len(pipeline.asked) == 3
+    assert artifacts[0].turns
+    assert artifacts == [artifacts[0]] * 3
+    assert all(one.seconds["diarize"] > 0 for one in spent)
 
 
 def test_a_folder_in_the_models_folder_is_taken_instead_of_our_models(

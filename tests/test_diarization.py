@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 
 import numpy as np
@@ -11,21 +15,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from gpu.batching import Batcher
 from gpu.devices import pick_device
 from gpu.listener import HearingModels, HearingOptions, Listener, SpeakerModels, use
 from gpu.models import ModelPlaces
 from tests.conftest import FOOTAGE, reference
 from transcribe.clustering import ClusterOptions
-from transcribe.diarization import DiarizationOptions, Diarizer
+from transcribe.diarization import (
+    PIECES_AT_ONCE,
+    WINDOWS_AT_ONCE,
+    DiarizationOptions,
+    Diarizer,
+    SpeakerRequest,
+    SpeakerResult,
+    VoicePiece,
+)
 from transcribe.errors import ModelUnusable
-from transcribe.media import decode
+from transcribe.media import Audio, decode
 from transcribe.segmentation import FRAME_SAMPLES, N_FRAMES, N_LOCAL, Activity, SegmentationModel
 from transcribe.spans import Span, merge, subtract
 from transcribe.speech import Waveform
 from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import Kind, Turn
 from transcribe.turns import Diarization, to_turns
-from transcribe.voices import VoiceModel, Voices, load_network
+from transcribe.voices import (
+    MAX_PIECE_ROWS,
+    MOMENT_ROWS,
+    Banks,
+    Pooling,
+    Traits,
+    VoiceModel,
+    cut_pieces,
+    load_network,
+)
 
 TRAFFIC_STOP = "AXON_Body_3_2025-03-14_2231_X60A12345"  # three people, one of them briefly over the radio
 
@@ -42,8 +64,19 @@ def models(hearing_models: HearingModels) -> SpeakerModels:
 
 
 @pytest.fixture(scope="module")
-def listener(hearing_models: HearingModels) -> Listener:
-    return Listener(hearing_models, HearingOptions(), pick_device("cpu"))
+def listener(hearing_models: HearingModels) -> Iterator[Listener]:
+    with closing(Listener(hearing_models, HearingOptions(), pick_device("cpu"))) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def diarizer(models: SpeakerModels) -> Diarizer:
+    return load(models)
+
+
+@pytest.fixture(scope="module")
+def recordings() -> list[Audio]:
+    return [decode(str(path)) for path in sorted(FOOTAGE.iterdir()) if path.suffix in (".mp4", ".mp3")]
 
 
 def test_people_are_told_apart(listener: Listener) -> None:
@@ -79,9 +112,9 @@ def test_people_are_told_apart(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 0.05, 3])
-def test_silence_has_no_speakers(models: SpeakerModels, seconds: float) -> None:
+def test_silence_has_no_speakers(diarizer: Diarizer, seconds: float) -> None:
     """No sound, too little sound, and plain silence: nobody."""
-    assert load(models).diarize(np.zeros(int(16_000 * seconds), np.float32)) == Diarization()
+    assert diarizer.diarize(np.zeros(int(16_000 * seconds), np.float32)) == Diarization()
 
 
 def test_wrong_weights_are_refused_by_name(models: SpeakerModels) -> None:
@@ -96,17 +129,71 @@ def test_wrong_weights_are_refused_by_name(models: SpeakerModels) -> None:
         VoiceModel(models.segmentation.weights, use(models.speaker))
 
 
-def test_the_size_of_a_batch_changes_nothing(models: SpeakerModels) -> None:
-    """One window at a time and many at once: the same turns, and the same again."""
-    waveform = decode(str(FOOTAGE / f"{TRAFFIC_STOP}.mp4")).waveform
-    one_by_one = Diarizer(
-        SegmentationModel(models.segmentation.weights, use(models.segmentation), batch_size=1),
-        VoiceModel(models.speaker.weights, use(models.speaker), batch_size=1),
-        DiarizationOptions(),
-    )
-    diarizer = load(models)
+def test_a_recording_is_heard_the_same_alone_and_in_any_company(diarizer: Diarizer, recordings: list[Audio]) -> None:
+    """Five at once, in batches of one, a few and many, in either order: the same turns as each alone.
 
-    assert diarizer.diarize(waveform) == one_by_one.diarize(waveform) == diarizer.diarize(waveform)
+    Half a minute of each; in one of them nobody speaks. Pieces of several recordings do share batches.
+    """
+    parts = [audio.waveform[20 * 16_000 : 50 * 16_000] for audio in recordings]
+    alone = [diarizer.diarize(part) for part in parts]
+    batches: list[Sequence[SpeakerRequest]] = []
+
+    def answer(requests: Sequence[SpeakerRequest]) -> Sequence[SpeakerResult]:
+        batches.append(requests)
+        return diarizer.answer(requests)
+
+    def together(some: Sequence[Waveform], most: int) -> list[Diarization]:
+        with closing(Batcher(answer, lambda _request: most)) as batcher:
+            return [future.result(120) for future in [batcher.submit(diarizer.hear(one)) for one in some]]
+
+    assert sum(bool(found.turns) for found in alone) == 4
+    assert together(parts, 1) == alone
+    assert together(parts[::-1], 3) == alone[::-1]
+    assert together(parts, 64) == alone
+    assert max(len(batch) for batch in batches if isinstance(batch[0], VoicePiece)) > PIECES_AT_ONCE
+
+
+def test_what_the_networks_say_does_not_depend_on_the_batch(models: SpeakerModels, recordings: list[Audio]) -> None:
+    """To the last bit, on a CPU: else a frame or a voice on the brink would fall otherwise in other company."""
+    waveform = recordings[0].waveform
+    segmentation = SegmentationModel(models.segmentation.weights, use(models.segmentation))
+    windows = [waveform[start : start + 160_000] for start in (160_000, 240_000, 320_000)]
+    voicing = VoiceModel(models.speaker.weights, use(models.speaker))
+
+    np.testing.assert_array_equal(
+        np.concatenate([segmentation.scores([one]) for one in windows]), segmentation.scores(windows)
+    )
+    for n_rows in (300, MAX_PIECE_ROWS):
+        pieces = [voicing.banks(waveform, np.arange(first, first + n_rows)) for first in (1_000, 1_250, 1_500)]
+        np.testing.assert_array_equal([voicing.traits([one])[0] for one in pieces], voicing.traits(pieces))
+
+
+def test_the_listener_hears_turns_of_several_recordings_at_once(listener: Listener, recordings: list[Audio]) -> None:
+    """The same artifacts as one after the other; the seconds they claim are no more than were spent."""
+    two = recordings[:2]
+    alone = [listener.turns(audio, StageSeconds()) for audio in two]
+    spent = [StageSeconds() for _ in two]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(2) as threads:
+        heard = list(threads.map(listener.turns, two, spent))
+    seconds = time.perf_counter() - started
+
+    assert heard == alone
+    assert all(one.seconds["diarize"] > 0 for one in spent)
+    assert sum(one.seconds["diarize"] for one in spent) < 2 * seconds  # two threads: the models, and all else
+
+
+def test_a_closed_listener_leaves_no_thread(hearing_models: HearingModels, recordings: list[Audio]) -> None:
+    """Neither of the batches of words nor of those of turns."""
+    before = set(threading.enumerate())
+    listener = Listener(hearing_models, HearingOptions(), pick_device("cpu"))
+    listener.load()
+    listener.turns(recordings[-1], StageSeconds())
+    begun = {thread.name for thread in set(threading.enumerate()) - before}
+    listener.close()
+
+    assert len(begun) >= 2
+    assert set(threading.enumerate()) - before == set()
 
 
 def test_the_number_of_people_may_be_known(models: SpeakerModels) -> None:
@@ -129,7 +216,11 @@ def test_a_voice_sounds_the_same_however_it_is_cut(models: SpeakerModels) -> Non
     wanted = np.zeros(len(waveform) // 160, bool)
     for utterance in reference(TRAFFIC_STOP)["utterances"]:
         wanted[round(utterance["start"] * 100) : round(utterance["end"] * 100)] = True
-    voices = VoiceModel(models.speaker.weights, use(models.speaker)).voices(waveform, wanted, 150, 50)
+    model = VoiceModel(models.speaker.weights, use(models.speaker))
+    pooling = Pooling(len(wanted), 50, model.n_traits)
+    for piece in cut_pieces(np.flatnonzero(wanted)):
+        pooling.add(piece, model.traits([model.banks(waveform, piece.rows)])[0])
+    voices = pooling.voices(150, model.vectors)
     network = load_network(models.speaker.weights)
     network.xvector.dense.nonlinear.relu = torch.nn.Identity()
     full = np.flatnonzero(voices.n_rows == 150)[::5]
@@ -146,48 +237,108 @@ def test_a_voice_sounds_the_same_however_it_is_cut(models: SpeakerModels) -> Non
     assert np.allclose(np.linalg.norm(voices.vectors, axis=1), 1, atol=1e-5)
 
 
+@given(st.integers(0, 5 * MAX_PIECE_ROWS))
+def test_every_row_is_taken_from_one_piece(n_rows: int) -> None:
+    """All rows (but an odd one at the end) in order, each once; pieces are of one length, or there is one."""
+    pieces = cut_pieces(np.arange(7, 7 + n_rows))
+    taken = [row for piece in pieces for row in piece.rows[piece.first : piece.last].tolist()]
+
+    assert taken == list(range(7, 7 + n_rows // MOMENT_ROWS * MOMENT_ROWS))
+    assert len(pieces) == -(-len(taken) // MAX_PIECE_ROWS)
+    assert len(pieces) < 2 or {len(piece.rows) for piece in pieces} == {MAX_PIECE_ROWS}
+    assert all(np.array_equal(piece.rows, np.arange(piece.rows[0], piece.rows[-1] + 1)) for piece in pieces)
+    assert all(0 <= piece.first < piece.last <= len(piece.rows) for piece in pieces)
+    assert all(piece.first % MOMENT_ROWS == piece.last % MOMENT_ROWS == 0 for piece in pieces)
+
+
 class _Rehearsed:
-    """Segmentation and voices as a script says, counting what is asked: people by turns of five seconds."""
+    """Segmentation and voices as a script says, counting what is asked: people by turns of five seconds.
+
+    Who speaks is the level of the waveform. Nobody understands `!`.
+    """
+
+    n_traits = 64
 
     def __init__(self, order: str) -> None:
         self.order, self.n_windows, self.n_rows = order, 0, 0
+        self.waveform = np.zeros(len(order) * 80_000, np.float32)
+        for place, name in enumerate(order):
+            if name.strip():
+                self.waveform[place * 80_000 : (place + 1) * 80_000] = ord(name) - ord(" ")
+        self.diarizer = self.with_options(DiarizationOptions())
 
-    def activity(self, waveform: Waveform, first_frames: Sequence[int]) -> Activity:
-        self.n_windows += len(first_frames)
-        activity = np.zeros((len(first_frames), N_FRAMES, N_LOCAL), bool)
-        for window, first in enumerate(first_frames):
-            people = [self.at((first + frame) * FRAME_SAMPLES) for frame in range(N_FRAMES)]
-            local = {name: place for place, name in enumerate(dict.fromkeys(name for name in people if name))}
-            for frame, name in enumerate(people):
-                if name:
-                    activity[window, frame, local[name]] = True
+    def activity(self, windows: Sequence[Waveform]) -> Activity:
+        self.n_windows += len(windows)
+        activity = np.zeros((len(windows), N_FRAMES, N_LOCAL), bool)
+        for window, samples in zip(activity, windows, strict=True):
+            people = samples[::FRAME_SAMPLES][:N_FRAMES]
+            if ord("!") - ord(" ") in people:
+                raise ValueError("gibberish")
+            for local, person in enumerate(dict.fromkeys(people[people > 0])):
+                window[: len(people), local] = people == person
         return activity
 
-    def voices(self, waveform: Waveform, wanted: NDArray[np.bool_], window_rows: int, step_rows: int) -> Voices:
-        self.n_rows += int(wanted.sum())
-        firsts = np.arange(0, len(wanted) - window_rows, step_rows)
-        n_rows = np.array([wanted[first : first + window_rows].sum() for first in firsts])
-        vectors = np.zeros((len(firsts), 26), np.float32)
-        for row, first in enumerate(firsts):
-            for middle in range(first, first + window_rows, 10):
-                if name := self.at(middle * 160):
-                    vectors[row, ord(name) - ord("A")] += 1
-        kept = n_rows * 3 >= window_rows
-        vectors = vectors[kept] / np.linalg.norm(vectors[kept], axis=1, keepdims=True)
-        return Voices(firsts[kept], vectors, n_rows[kept])
+    def banks(self, waveform: Waveform, rows: NDArray[np.int64]) -> Banks:
+        self.n_rows += len(rows)
+        return np.eye(self.n_traits, dtype=np.float32)[waveform[rows * 160].astype(int)]
 
-    def at(self, sample: int) -> str:
-        place = sample // 80_000
-        return self.order[place].strip() if place < len(self.order) else ""
+    def traits(self, pieces: Sequence[Banks]) -> Sequence[Traits]:
+        return [piece[::MOMENT_ROWS] for piece in pieces]
+
+    def vectors(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+        vectors = pooled[:, : self.n_traits]
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def spans(self) -> list[Span]:
         return [Span(place * 5_000, place * 5_000 + 5_000) for place, name in enumerate(self.order) if name.strip()]
 
+    def with_options(self, options: DiarizationOptions) -> Diarizer:
+        return Diarizer(self, self, options, (), lambda _waveform: self.spans())
+
     def turns(self, options: DiarizationOptions = DiarizationOptions()) -> tuple[Turn, ...]:
-        waveform = np.zeros(len(self.order) * 80_000, np.float32)
-        found = Diarizer(self, self, options, (), lambda _waveform: self.spans()).diarize(waveform)
+        found = self.with_options(options).diarize(self.waveform)
         assert found.exclusive == found.turns  # nobody speaks at once
         return found.turns
+
+
+def test_a_long_recording_asks_for_a_little_at_a_time() -> None:
+    """Twenty minutes of talk: as much at once as of any recording, all in one bucket, and all pieces as long."""
+    told = _Rehearsed("ABAC" * 60)
+    hearing = told.diarizer.hear(told.waveform)
+    requests = next(hearing)
+    most = {False: 0, True: 0}
+    buckets = set()
+    for _ in range(1_000):
+        buckets.add(requests[0].bucket)
+        assert {request.bucket for request in requests} == {requests[0].bucket}
+        of_voices = isinstance(requests[0], VoicePiece)
+        most[of_voices] = max(most[of_voices], len(requests))
+        try:
+            requests = hearing.send(told.diarizer.answer(requests))
+        except StopIteration as done:
+            found = done.value
+            break
+
+    assert most == {False: WINDOWS_AT_ONCE, True: PIECES_AT_ONCE}
+    assert len(buckets) == 2
+    assert len({turn.speaker for turn in found.turns}) == 3
+
+
+@pytest.mark.parametrize("most", [1, 4, 50])
+def test_a_recording_that_breaks_a_model_fails_alone(most: int) -> None:
+    """The others in its batches get their turns."""
+    good, bad = _Rehearsed("ABAB"), _Rehearsed("AB!B")
+    expected = good.diarizer.diarize(good.waveform)
+    with closing(Batcher(good.diarizer.answer, lambda _request: most)) as batcher:
+        futures = [
+            batcher.submit(one.diarizer.hear(one.waveform)) for one in (good, bad, good, _Rehearsed("  "), bad, good)
+        ]
+        for place in (0, 2, 5):
+            assert futures[place].result(20) == expected
+        assert futures[3].result(20) == Diarization()
+        for place in (1, 4):
+            with pytest.raises(ValueError, match="gibberish"):
+                futures[place].result(20)
 
 
 @pytest.mark.parametrize(("order", "n_people"), [("AAAA", 1), ("ABABAB", 2), ("CABCBA  C", 3), ("A", 1), ("  Z  ", 1)])
@@ -220,7 +371,7 @@ def test_long_silence_costs_nothing() -> None:
     long.turns()
 
     assert long.n_windows == short.n_windows < 20
-    assert long.n_rows == short.n_rows <= 1_510
+    assert long.n_rows == short.n_rows <= 2_000
     silent = _Rehearsed(" " * 100)
     assert silent.turns() == ()
     assert silent.n_windows == silent.n_rows == 0

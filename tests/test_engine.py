@@ -11,7 +11,7 @@ import pytest
 
 from gpu.engine import Decoded, Failed, Finished, Heard, LocalEngine
 from tests.media_maker import mono, write_media
-from transcribe.media import Audio
+from transcribe.media import Audio, decode
 from transcribe.stage_seconds import StageSeconds
 from transcribe.transcript import TurnsArtifact, WordsArtifact
 
@@ -144,11 +144,11 @@ def test_a_diarizer_without_memory_costs_no_words(sources: list[Asked], error: E
 
     class Hungry(Ears):
         def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
-            if not self.heard.count("turns"):
-                self.heard.append("turns")
+            if audio.recording_id == hungry_for:
                 raise error
             return super().turns(audio, spent)
 
+    hungry_for = decode(sources[1].source).recording_id
     events = list(LocalEngine(Hungry()).hear(sources, both))
 
     assert sum(isinstance(event, Heard) for event in events) == 5
@@ -171,6 +171,21 @@ def test_words_and_turns_are_heard_side_by_side(sources: list[Asked]) -> None:
             return super().turns(audio, spent)
 
     events = list(LocalEngine(Patient(), together=1).hear(sources, both))
+
+    assert sum(isinstance(event, Heard) for event in events) == 6
+
+
+def test_turns_of_several_recordings_are_heard_at_once(sources: list[Asked]) -> None:
+    """Each waits here for the two others to have begun, so that their windows could share batches."""
+
+    class Sociable(Ears):
+        begun = threading.Barrier(3, timeout=10)
+
+        def turns(self, audio: Audio, spent: StageSeconds) -> TurnsArtifact:
+            self.begun.wait()
+            return super().turns(audio, spent)
+
+    events = list(LocalEngine(Sociable()).hear(sources, both))
 
     assert sum(isinstance(event, Heard) for event in events) == 6
 

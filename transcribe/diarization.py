@@ -4,11 +4,15 @@ Segmentation hears where somebody speaks, when two do, and where the speaker cha
 in which one person speaks alone become voices; voices are clustered into people; turns are put together from both.
 Every second of speech goes through either network as seldom as it can: four windows of segmentation cover a moment,
 and the voice network hears it once.
+
+Written as if the recording were alone: `Diarizer.hear` yields what it asks of the two networks and is sent the
+answers, so that whoever runs it (`gpu.batching`) can answer many recordings together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,13 +21,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transcribe.clustering import ClusterOptions, Vectors, cluster
-from transcribe.segmentation import FRAME_SAMPLES, WINDOW_SAMPLES, Activity, SegmentationModel
+from transcribe.segmentation import FRAME_SAMPLES, N_FRAMES, N_LOCAL, WINDOW_SAMPLES, Activity, SegmentationModel
 from transcribe.spans import Span
 from transcribe.speaker_voices import speaker_voices
-from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech
+from transcribe.speech import SAMPLES_PER_MS, SpeechOptions, Waveform, detect_digital_silence, detect_speech, let_go
 from transcribe.transcript import ModelUse
 from transcribe.turns import Diarization, Floor, frame_samples, hold_together, holder_path, to_turns, with_overlap
-from transcribe.voices import ROW_SAMPLES, VoiceModel, Voices
+from transcribe.voices import (
+    ROW_SAMPLES,
+    Banks,
+    Pooling,
+    Traits,
+    VoiceModel,
+    Voices,
+    cut_pieces,
+    n_rows_heard,
+)
+
+# Of one recording at a time, so that memory does not grow with it: what the networks make of a window on the way
+# takes some 30 MB on a CPU, of a piece 60.
+WINDOWS_AT_ONCE = 16
+PIECES_AT_ONCE = 4
 
 MAX_CHANGES = 0.5  # that half of the windows hear
 
@@ -45,16 +63,59 @@ class DiarizationOptions:
     change_cost: float = 0.1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentWindow:
+    """Who speaks in these ten seconds, or less where the recording ends?"""
+
+    samples: Waveform
+
+    @property
+    def bucket(self) -> Hashable:
+        return "segment"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoicePiece:
+    """What does this stretch of speech sound like?"""
+
+    banks: Banks
+
+    @property
+    def bucket(self) -> Hashable:
+        return ("voice", len(self.banks))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerResult:
+    """The answer: of a window (frames, people) who speaks, of a piece its `Traits`.
+
+    seconds: this request's share of its batch's time.
+    """
+
+    found: NDArray[Any]
+    seconds: float = 0.0
+
+
+SpeakerRequest = SegmentWindow | VoicePiece
+SpeakerHearing = Generator[Sequence[SpeakerRequest], Sequence[SpeakerResult], Diarization]
+
+
 class Segments(Protocol):
     """Hears who speaks within windows of ten seconds; `SegmentationModel` does."""
 
-    def activity(self, waveform: Waveform, first_frames: Sequence[int]) -> Activity: ...
+    def activity(self, windows: Sequence[Waveform]) -> Activity: ...
 
 
 class Voicing(Protocol):
-    """Hears what windows of a recording sound like; `VoiceModel` does."""
+    """Hears what stretches of speech sound like; `VoiceModel` does."""
 
-    def voices(self, waveform: Waveform, wanted: NDArray[np.bool_], window_rows: int, step_rows: int) -> Voices: ...
+    n_traits: int
+
+    def banks(self, waveform: Waveform, rows: NDArray[np.int64]) -> Banks: ...
+
+    def traits(self, pieces: Sequence[Banks]) -> Sequence[Traits]: ...
+
+    def vectors(self, pooled: NDArray[np.float32]) -> Vectors: ...
 
 
 class Diarizer:
@@ -110,34 +171,101 @@ class Diarizer:
             ),
         )
 
-    def diarize(self, waveform: Waveform) -> Diarization:
+    def hear(self, waveform: Waveform) -> SpeakerHearing:
         """Who speaks when; empty where nobody does.
 
-        Labels are SPEAKER_00, SPEAKER_01, … in order of first speech.
+        Labels are SPEAKER_00, SPEAKER_01, … in order of first speech. All requests of one step are of one bucket.
         """
-        options = self._options
-        first_frames = _window_starts(self._find_speech(waveform), len(waveform), options.window_step)
+        first_frames = _window_starts(self._find_speech(waveform), len(waveform), self._options.window_step)
         if not first_frames:
             return Diarization()
-        activity = self._segmentation.activity(waveform, first_frames)
+        activity = yield from _activity(waveform, first_frames)
         floor = hold_together(activity, first_frames, max(0, len(waveform) // FRAME_SAMPLES))
         if not floor.n_speaking.any():
             return Diarization()
-        step_rows = options.voice_step_ms * SAMPLES_PER_MS // ROW_SAMPLES
-        window_rows = options.voice_ms * SAMPLES_PER_MS // ROW_SAMPLES
-        voices = self._voicing.voices(waveform, _alone(floor, len(waveform)), window_rows, step_rows)
+        voices = yield from self._voices(waveform, _alone(floor, len(waveform)))
+        return self._tell_apart(voices, floor, activity, first_frames, len(waveform))
+
+    def answer(self, requests: Sequence[SpeakerRequest]) -> Sequence[SpeakerResult]:
+        """Answers to requests of one bucket, in order."""
+        started = time.perf_counter()
+        windows = [one.samples for one in requests if isinstance(one, SegmentWindow)]
+        pieces = [one.banks for one in requests if isinstance(one, VoicePiece)]
+        found = self._segmentation.activity(windows) if windows else self._voicing.traits(pieces)
+        seconds = (time.perf_counter() - started) / len(requests)
+        return [SpeakerResult(one, seconds) for one in found]
+
+    def diarize(self, waveform: Waveform) -> Diarization:
+        """What `hear` says of a recording heard alone."""
+        hearing = self.hear(waveform)
+        try:
+            requests = next(hearing)
+            while True:
+                requests = hearing.send(self.answer(requests))
+        except StopIteration as done:
+            found: Diarization = done.value
+            return found
+
+    def _voices(
+        self, waveform: Waveform, wanted: NDArray[np.bool_]
+    ) -> Generator[Sequence[SpeakerRequest], Sequence[SpeakerResult], Voices]:
+        """The voices of windows, as far as they are wanted.
+
+        Args:
+            wanted: for every row of 10 ms, whether it is to be heard: one person speaking, alone.
+        """
+        n_rows = min(n_rows_heard(len(waveform)), len(wanted))
+        pooling = Pooling(n_rows, _rows(self._options.voice_step_ms), self._voicing.n_traits)
+        pieces = cut_pieces(np.flatnonzero(wanted[:n_rows]))
+        for first in range(0, len(pieces), PIECES_AT_ONCE):
+            some = pieces[first : first + PIECES_AT_ONCE]
+            answers = yield [VoicePiece(self._voicing.banks(waveform, piece.rows)) for piece in some]
+            for piece, answer in zip(some, answers, strict=True):
+                pooling.add(piece, answer.found)
+            let_go(waveform)
+        return pooling.voices(_rows(self._options.voice_ms), self._voicing.vectors)
+
+    def _tell_apart(
+        self, voices: Voices, floor: Floor, activity: Activity, first_frames: Sequence[int], n_samples: int
+    ) -> Diarization:
+        """Voices to people, and people to turns."""
+        options = self._options
         if len(voices.vectors) == 0:  # too little speech to know a voice by: nothing says that it is two
             path = np.zeros(len(floor.n_speaking), np.int64)
             speaking = (floor.n_speaking > 0)[:, None]
             of_people = {}
         else:
+            window_rows = _rows(options.voice_ms)
             sure = _sure(voices, window_rows, floor)
             people = cluster(voices.vectors[sure], options.clusters)
             middles = (voices.first_rows + window_rows / 2) * ROW_SAMPLES
             path = holder_path(_likeness(voices.vectors, middles, people, floor), floor, options.change_cost)
             speaking = with_overlap(path, len(people), floor, activity, first_frames)
             of_people = speaker_voices(voices, sure, window_rows, path, floor)
-        return to_turns(speaking, path, len(waveform) // SAMPLES_PER_MS, of_people)
+        return to_turns(speaking, path, n_samples // SAMPLES_PER_MS, of_people)
+
+
+def _activity(
+    waveform: Waveform, first_frames: Sequence[int]
+) -> Generator[Sequence[SpeakerRequest], Sequence[SpeakerResult], Activity]:
+    """Who speaks in each window.
+
+    Args:
+        first_frames: where windows start, in frames from the start of the recording. A window may reach over
+            the end, where nobody speaks.
+    """
+    activity = np.zeros((len(first_frames), N_FRAMES, N_LOCAL), bool)
+    for first in range(0, len(first_frames), WINDOWS_AT_ONCE):
+        starts = [frame * FRAME_SAMPLES for frame in first_frames[first : first + WINDOWS_AT_ONCE]]
+        answers = yield [SegmentWindow(waveform[start : start + WINDOW_SAMPLES]) for start in starts]
+        activity[first : first + len(answers)] = [answer.found for answer in answers]
+        let_go(waveform)
+    return activity
+
+
+def _rows(duration_ms: int) -> int:
+    """As many rows of filter banks."""
+    return duration_ms * SAMPLES_PER_MS // ROW_SAMPLES
 
 
 def _speech(waveform: Waveform) -> list[Span]:

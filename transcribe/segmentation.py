@@ -7,8 +7,10 @@ local: the first of one window may be the second of the next.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +35,7 @@ Activity = NDArray[np.bool_]  # (windows, N_FRAMES, N_LOCAL)
 class SegmentationModel:
     """segmentation-3.0, held in memory."""
 
-    def __init__(self, weights: Path, use: ModelUse, device: str = "cpu", batch_size: int = 16) -> None:
+    def __init__(self, weights: Path, use: ModelUse, device: str = "cpu") -> None:
         """
         Raises:
             ModelUnusable: the weights cannot be loaded, or are another model's.
@@ -52,25 +54,36 @@ class SegmentationModel:
         if not fits:
             raise ModelUnusable(use.name, "it does not tell three people apart, two at once, in windows of 10 s")
         self._torch = torch
+        # A product with all windows of a batch below each other rounds by how many there are (some 4e-6 on a CPU; the
+        # convolutions and the LSTM do not): one by one, a window's scores are the same in any company.
+        for layer in model.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.forward = partial(_one_by_one, layer.forward)
         self._model = model.eval().to(torch.device(device))
-        self._device, self._batch_size = device, batch_size
+        self._device = device
 
-    def activity(self, waveform: Waveform, first_frames: Sequence[int]) -> Activity:
+    def activity(self, windows: Sequence[Waveform]) -> Activity:
         """Who of a window's people speaks in each of its frames.
 
         Args:
-            first_frames: where windows start, in frames from the start of the recording. A window may reach over
-                the end, where nobody speaks.
+            windows: ten seconds each; nobody speaks after the end of a shorter one.
         """
-        torch = self._torch
-        found = np.zeros((len(first_frames), N_FRAMES, N_LOCAL), dtype=bool)
-        for first in range(0, len(first_frames), self._batch_size):
-            some = first_frames[first : first + self._batch_size]
-            batch = np.zeros((len(some), 1, WINDOW_SAMPLES), dtype=np.float32)
-            for row, frame in enumerate(some):
-                heard = waveform[frame * FRAME_SAMPLES : frame * FRAME_SAMPLES + WINDOW_SAMPLES]
-                batch[row, 0, : len(heard)] = heard
-            with torch.inference_mode():
-                scores = self._model(torch.from_numpy(batch).to(self._device))
-            found[first : first + len(some)] = _POWERSET[scores.argmax(dim=-1).cpu().numpy()]
+        found: Activity = _POWERSET[self.scores(windows).argmax(axis=-1)]
         return found
+
+    def scores(self, windows: Sequence[Waveform]) -> NDArray[np.float32]:
+        """Log-probability of each class of the powerset: (windows, N_FRAMES, 7)."""
+        torch = self._torch
+        batch = np.zeros((len(windows), 1, WINDOW_SAMPLES), dtype=np.float32)
+        for row, window in enumerate(windows):
+            batch[row, 0, : len(window)] = window
+        with torch.inference_mode():
+            scores: NDArray[np.float32] = self._model(torch.from_numpy(batch).to(self._device)).cpu().numpy()
+        return scores
+
+
+def _one_by_one(forward: Callable[[Any], Any], batch: Any) -> Any:
+    """What `forward` makes of a batch (a torch tensor), window by window."""
+    import torch
+
+    return torch.stack([forward(window) for window in batch])
