@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transcribe.spans import Span, intersect, merge, subtract
-from transcribe.speech import SAMPLES_PER_MS, SILENCE_DBFS, Waveform
+from transcribe.speech import SAMPLES_PER_MS, SILENCE_DBFS, Waveform, let_go
 from transcribe.transcript import Kind, SpeakerKind, Turn
 from transcribe.waveform import LEVEL_FRAME_MS
 
@@ -159,6 +159,7 @@ def _band_powers(waveform: Waveform) -> NDArray[np.float32]:
         frames = np.asarray(waveform[first * size : last * size]).reshape(-1, size) * window
         spectrum = np.abs(np.fft.rfft(frames, axis=1)) ** 2 * scale
         powers[first:last] = np.stack([spectrum[:, line].sum(axis=1) for line in lines], axis=1)
+        let_go(waveform)
     return powers
 
 
