@@ -1,11 +1,13 @@
 """What length alone costs: `python -m benchmarks.long --corpus DIR --report FILE.md`.
 
-The same clips of speech three times: end to end, and strewn over hours of digital silence and of room noise. Each
-recording is heard (words only) in a process of its own.
+The same clips of speech three times: end to end, and strewn over hours of digital silence and of room noise; of these
+the words are heard. And hours of people speaking, recordings of `voices` over and over, who are told apart. Each in a
+process of its own.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import tempfile
@@ -23,9 +25,11 @@ from benchmarks.machine import describe
 from benchmarks.mixes import NEAR_SILENCE_DBFS, SEED, write_mixes
 from benchmarks.process import ProcessFailed, run_measured
 from gpu.models import ModelPlaces
-from transcribe.media import SAMPLE_RATE
+from transcribe.media import SAMPLE_RATE, decode
 
 PROMISED_BYTES = 1 << 30  # of memory beyond what the speech takes by itself
+PROMISED_FOR_TURNS = 2 << 30  # beyond the models, of hours of speech
+LEAST_VOICES = 6
 BLOCK = 60 * SAMPLE_RATE
 
 Samples = NDArray[np.int16]
@@ -80,6 +84,45 @@ def some_speech(corpus: Corpus, minutes: float) -> list[Samples]:
     return clips
 
 
+def write_voices(corpus: Corpus, hours: float, path: Path) -> int:
+    """Recordings of `voices` with `LEAST_VOICES` people together, over and over; returns how many people.
+
+    Raises:
+        CorpusWrong: there are not as many people.
+    """
+    people: set[tuple[str, str]] = set()
+    clips: list[Samples] = []
+    for reference in corpus.voices:
+        if len(people) >= LEAST_VOICES:
+            break
+        people |= {(reference.name, turn.speaker) for turn in reference.turns}
+        clips.append(np.round(decode(str(reference.media)).waveform * 32767).astype(np.int16))
+    if len(people) < LEAST_VOICES:
+        raise CorpusWrong(Path(corpus.name), f"its voices set has {len(people)} speakers, {LEAST_VOICES} are needed")
+    left = round(hours * 3600 * SAMPLE_RATE)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        for clip in itertools.cycle(clips):
+            file.writeframesraw(clip[:left].tobytes())
+            left -= len(clip)
+            if left <= 0:
+                return len(people)
+    raise AssertionError("a cycle never ends")
+
+
+def turns_line(n_people: int, found: dict[str, Any]) -> str:
+    beyond = (found["peak_bytes"]["rss"] - found["loaded_bytes"]) / 2**20
+    held = beyond <= PROMISED_FOR_TURNS >> 20
+    return (
+        f"{found['audio_seconds'] / 3600:.1f} hours in which {n_people} people speak all the time, told apart: "
+        f"{beyond:.0f} MiB above the models ({found['loaded_bytes'] / 2**20:.0f} MiB), in "
+        f"{found['seconds']['wall']:.0f} s, {found['speakers']} speakers found; promised are at most "
+        f"{PROMISED_FOR_TURNS >> 20} MiB: {'holds' if held else 'BROKEN'}.\n"
+    )
+
+
 def row(name: str, found: dict[str, Any]) -> str:
     seconds, peaks = found["seconds"], found["peak_bytes"]
     cells = [
@@ -99,17 +142,22 @@ def row(name: str, found: dict[str, Any]) -> str:
 @click.option("--minutes", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Of speech.")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 def main(folder: Path, report: Path, hours: float, minutes: float, threads: int) -> None:
-    """Measure memory and time of long recordings. Exit code 1 when length alone takes more than 1 GiB."""
+    """Measure memory and time of long recordings. Exit code 1 when they take more memory than is promised."""
     machine = (facts := describe(threads))["machine"]
     report.parent.mkdir(parents=True, exist_ok=True)
     found = {}
     try:
         with tempfile.TemporaryDirectory(prefix="long-") as place:
-            clips = some_speech(read_corpus(folder), minutes)
+            corpus = read_corpus(folder)
+            clips = some_speech(corpus, minutes)
             for name, path in write_recordings(clips, hours, Path(place)).items():
-                run = run_measured("benchmarks.long_alone", path, threads=threads)
+                run = run_measured("benchmarks.long_alone", path, "words", threads=threads)
                 found[name] = json.loads(run.out)
                 click.echo(row(name, found[name]))
+            spoken = Path(place) / "voices.wav"
+            n_people = write_voices(corpus, hours, spoken)
+            told = json.loads(run_measured("benchmarks.long_alone", spoken, "turns", threads=threads).out)
+            click.echo(turns_line(n_people, told))
     except (CorpusWrong, ProcessFailed) as error:
         click.echo(f"benchmarks.long: {error}", err=True)
         sys.exit(1)
@@ -118,7 +166,7 @@ def main(folder: Path, report: Path, hours: float, minutes: float, threads: int)
     held = beyond <= PROMISED_BYTES
     report.write_text(
         "# Long recordings\n\n"
-        f"`python -m benchmarks.long`, {minutes:g} minutes of patrol clips strewn over {hours:g} hours, words only; "
+        f"`python -m benchmarks.long`, {minutes:g} minutes of patrol clips strewn over {hours:g} hours for words; "
         f"{machine['system']}, {machine['processor']}, {machine['cores']} cores, {threads} threads, load "
         f"{machine['load_at_start']} at the start, Python {machine['python']}; "
         f"commit {facts['commit']}{' with changes' if facts['changed_since_commit'] else ''}.\n\n"
@@ -127,9 +175,12 @@ def main(folder: Path, report: Path, hours: float, minutes: float, threads: int)
         "| between the clips | minutes | words | peak RSS [MiB] | anonymous [MiB] | of files [MiB] | wall [s] "
         "| decode [s] | speech [s] | transcribe [s] | align [s] |\n"
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
-        + "".join(row(name, one) + "\n" for name, one in found.items()),
+        + "".join(row(name, one) + "\n" for name, one in found.items())
+        + "\n"
+        + turns_line(n_people, told),
         encoding="utf-8",
     )
+    held = held and told["peak_bytes"]["rss"] - told["loaded_bytes"] <= PROMISED_FOR_TURNS
     sys.exit(0 if held else 1)
 
 

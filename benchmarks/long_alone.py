@@ -1,4 +1,4 @@
-"""Words of one recording in a process of its own, and the memory that took: `python -m benchmarks.long_alone FILE`."""
+"""One stage of one recording in a process of its own, and its memory: `python -m benchmarks.long_alone FILE STAGE`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gpu.devices import pick_device, wait_without_spinning
 from gpu.listener import HearingModels, HearingOptions, Listener
 from gpu.models import ModelPlaces
 from gpu.offline import stay_offline
-from transcribe.media import decode
+from transcribe.media import Audio, decode
 from transcribe.stage_seconds import StageSeconds
 
 STATUS = Path("/proc/self/status")  # proc_pid_status(5)
@@ -51,28 +51,49 @@ def status_bytes(status: str) -> dict[str, int]:
 
 
 def main(args: Sequence[str]) -> None:
-    """Print one JSON object: seconds of every stage, words heard, and peaks of memory."""
-    (path,) = args
+    """Print one JSON object: seconds of every part, words or speakers heard, and memory.
+
+    Args:
+        args: a recording, and the stage to hear: `words` or `turns`.
+    """
+    path, stage = args
     stay_offline()
     wait_without_spinning()
     device = pick_device("cpu")
     listener = Listener(HearingModels.find(None, device, ModelPlaces.from_environment()), HearingOptions(), device)
-    listener.load()
+    if stage == "words":
+        listener.load()
+    else:
+        listener.load_turns()
     spent = StageSeconds()
+    loaded = status_bytes(STATUS.read_text())["VmRSS"]
     started = time.perf_counter()
     with PeakMemory() as memory:
         audio = decode(path)
         spent.add("decode", time.perf_counter() - started)
-        words = listener.words(audio, spent)
+        found = _words(listener, audio, spent) if stage == "words" else _turns(listener, audio, spent)
     spent.add("wall", time.perf_counter() - started)
     listener.close()
-    found = {
-        "audio_seconds": audio.media.duration_ms / 1000,
-        "words": sum(len(segment.words) for segment in words.segments),
-        "seconds": spent.seconds,
-        "peak_bytes": {"rss": status_bytes(STATUS.read_text())["VmHWM"], **memory.peaks},
-    }
-    print(json.dumps(found))
+    print(
+        json.dumps(
+            {
+                "audio_seconds": audio.media.duration_ms / 1000,
+                **found,
+                "seconds": spent.seconds,
+                "loaded_bytes": loaded,
+                "peak_bytes": {"rss": status_bytes(STATUS.read_text())["VmHWM"], **memory.peaks},
+            }
+        )
+    )
+
+
+def _words(listener: Listener, audio: Audio, spent: StageSeconds) -> dict[str, int]:
+    return {"words": sum(len(segment.words) for segment in listener.words(audio, spent).segments)}
+
+
+def _turns(listener: Listener, audio: Audio, spent: StageSeconds) -> dict[str, int]:
+    turns = listener.turns(audio, spent).turns
+    return {"turns": len(turns), "speakers": len({turn.speaker for turn in turns})}
 
 
 if __name__ == "__main__":

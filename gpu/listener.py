@@ -223,9 +223,7 @@ class Listener:
         Raises:
             ModelMissing: nobody can tell speakers apart.
         """
-        with self._loading_turns:
-            self._turns = self._turns or self._load_turns()
-        return self._turns.turns(audio, spent)
+        return self.load_turns().turns(audio, spent)
 
     def _load_turns(self) -> TurnsHearing:
         speakers, options, device = self._models.speakers, self._options.diarization, self._device
@@ -251,6 +249,16 @@ class Listener:
         with self._loading:
             self._words = self._words or self._load_words()
         return self._words
+
+    def load_turns(self) -> TurnsHearing:
+        """What tells speakers apart, likewise.
+
+        Raises:
+            ModelMissing
+        """
+        with self._loading_turns:
+            self._turns = self._turns or self._load_turns()
+        return self._turns
 
     def close(self) -> None:
         """End the threads of the batches."""

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.corpus import Corpus, CorpusWrong
-from benchmarks.long import some_speech, write_recordings
+from benchmarks.corpus import Corpus, CorpusWrong, Reference
+from benchmarks.long import LEAST_VOICES, some_speech, write_recordings, write_voices
 from benchmarks.long_alone import status_bytes
 from transcribe.media import decode
 from transcribe.speech import detect_digital_silence
+from transcribe.transcript import Turn
 
 RATE = 16_000
 
@@ -39,6 +40,20 @@ def test_a_corpus_with_too_little_speech_is_refused() -> None:
     """The error says how much is missing."""
     with pytest.raises(CorpusWrong, match=r"10\.0 minutes short"):
         some_speech(Corpus("empty"), 10.0)
+
+
+def test_people_speak_over_and_over_for_as_long_as_asked(tmp_path: Path) -> None:
+    """As many recordings as hold six people, and no more; too few people are refused."""
+    written = write_recordings([np.full(2 * RATE, 9_000, np.int16)], hours=0.001, folder=tmp_path)["end to end"]
+    four = tuple(Turn(0, 2_000, f"person {n}") for n in range(4))
+    voices = tuple(Reference(name, written, turns=four) for name in "abc")
+    path = tmp_path / "voices.wav"
+
+    assert write_voices(Corpus("some", voices=voices), 5 / 3600, path) == 8
+    spoken = np.array(decode(str(path)).waveform)
+    np.testing.assert_allclose(spoken, np.full(5 * RATE, 9_000 / 32768), atol=1e-4)
+    with pytest.raises(CorpusWrong, match=f"4 speakers, {LEAST_VOICES} are needed"):
+        write_voices(Corpus("few", voices=voices[:1]), 5 / 3600, path)
 
 
 def test_sizes_are_read_from_what_linux_says_of_a_process() -> None:
