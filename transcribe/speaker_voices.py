@@ -24,9 +24,9 @@ VOICES_KEPT = f"+voices{VOICES_REVISION}"  # ends the fingerprint of turns whose
 MIN_SPEECH_MS = 3_000
 
 # Log odds of two voices being one person's, at even odds: for none, and for full likeness more. As fitted by
-# `python -m benchmarks.voices` on the 557 pairs of the development corpus (benchmarks/results/voices.md).
-SAME_CONSTANT = -8.38
-SAME_WEIGHT = 15.94
+# `python -m benchmarks.voices` on the 585 pairs of the development corpus (benchmarks/results/voices.md).
+SAME_CONSTANT = -8.63
+SAME_WEIGHT = 16.57
 
 
 def speaker_voices(
