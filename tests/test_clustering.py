@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transcribe.clustering import MAX_WINDOWS, ClusterOptions, Vectors, cluster
@@ -28,6 +28,7 @@ def same_partition(one: list[int], other: list[int]) -> bool:
 
 
 @given(st.integers(0, 99), st.lists(st.integers(8, 40), min_size=1, max_size=6))
+@example(0, [8, 18])
 @settings(max_examples=25, deadline=None)
 def test_people_with_voices_of_their_own_are_told_apart(seed: int, sizes: list[int]) -> None:
     """As many as there are, each window with its own; one stays one; the same every time."""
