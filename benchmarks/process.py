@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,8 @@ class ProcessFailed(Exception):
         self.what, self.code = what, code
 
     def __str__(self) -> str:
-        return f"{self.what} ended with code {self.code}; its messages above say why"
+        ended = f"was ended by {signal.Signals(-self.code).name}" if self.code < 0 else f"ended with code {self.code}"
+        return f"{self.what} {ended}; its messages above say why"
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def measure(
         kept: where peers' outcomes are kept between runs; None: nowhere.
 
     Raises:
-        ProcessFailed: ours, or a peer as a whole.
+        ProcessFailed: ours.
     """
     started = time.perf_counter()
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -124,6 +124,7 @@ def measure(
     say("earwitness")
     outcomes = [ours.hear(task, place, corpus.manifest)]
     judged: list[Judged] = []
+    died: dict[str, list[str]] = {}
     if "search" in parts and corpus.patrol:
         say(f"search, {len(corpus.queries)} queries")
         judged = _search(corpus, ours.data_folder(place, "patrol"), place, threads)
@@ -135,7 +136,11 @@ def measure(
             continue
         if wanted.sets:
             say(name)
-            outcomes.append(_peer(name, wanted, place, kept))
+            try:
+                outcomes.append(_peer(name, wanted, place, kept))
+            except ProcessFailed as error:  # a peer that this machine cannot run must not cost the others
+                say(str(error))
+                died[name] = [str(error)]
     say("scores")
     run = {
         "corpus": corpus.name,
@@ -149,7 +154,7 @@ def measure(
     failures = {
         outcome.system: [line for heard in outcome.sets.values() for line in heard.failures] for outcome in outcomes
     }
-    report = Report(made_at, facts, run, tuple(tables(corpus, outcomes, judged)), failures)
+    report = Report(made_at, facts, run, tuple(tables(corpus, outcomes, judged)), failures | died)
     say("done")
     return report
 

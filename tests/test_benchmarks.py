@@ -20,6 +20,7 @@ from benchmarks.comparison import compare
 from benchmarks.corpus import Answer, Corpus, CorpusWrong, LabelledQuery, Reference, Utterance, read_corpus
 from benchmarks.coverage import band_of, outside_segments_ms, speech_by_state
 from benchmarks.diarize import draw_worst, pyannote_sample, turns_table, whole_table
+from benchmarks.diarize import measure as measure_turns
 from benchmarks.finding import FoundAt, by_kind, is_right, judge
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.joined import with_speakers
@@ -40,6 +41,7 @@ from benchmarks.speakers import (
 from benchmarks.starts import start_errors
 from benchmarks.stress import KINDS, SAMPLE_RATE, make_sound, write_stress
 from benchmarks.system import command
+from benchmarks.task import Task
 from benchmarks.transcribe import command as measure_words
 from benchmarks.words import language_at, speaker_word_errors, word_errors
 from benchmarks.words_alone import oracle_windows
@@ -193,6 +195,18 @@ def test_the_table_of_the_whole_says_what_speakers_cost(tmp_path: Path) -> None:
     assert (everything["rtfx"], everything["diarize_seconds"], everything["words_seconds"]) == (8, 3, 6)
     assert (english["orc_wer"], english["cp_wer"], english["speakers_cost"]) == (0, 66.67, 66.67)
     assert everything["speakers_cost"] == 50
+
+
+def test_a_peer_this_machine_cannot_run_costs_no_other_its_row(tmp_path: Path) -> None:
+    """It stands among what failed, and has no row."""
+    task = Task({"voices": [tmp_path / "a.wav"]}, 1)
+    sets = {"voices": [Reference("a", tmp_path / "a.wav", turns=TWO)]}
+    report, runs = measure_turns(Corpus("some"), sets, task, ["no such peer"], repeats=1, whole=False)
+
+    assert runs == {}
+    assert report.tables[0].rows == ()
+    assert "ended" in report.failures["no such peer"][0]
+    assert str(ProcessFailed("a peer", -4)) == "a peer was ended by SIGILL; its messages above say why"
 
 
 def test_the_sample_of_pyannote_is_two_people() -> None:
