@@ -19,11 +19,9 @@ from benchmarks.corpus import Corpus, CorpusWrong, Reference, read_corpus
 from benchmarks.machine import describe
 from benchmarks.report import Report, write_report
 from benchmarks.table import Column, Table, Value
+from benchmarks.turns_alone import load_diarizer
 from gpu.errors import GpuError
-from gpu.listener import use
-from gpu.models import ModelPlaces, resolve
 from gpu.offline import stay_offline
-from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.errors import TranscribeError
 from transcribe.media import Audio, decode
 from transcribe.speaker_kinds import speaker_kinds
@@ -147,11 +145,7 @@ def _error(one: Marked) -> str | None:
 
 
 def _diarization(threads: int) -> Hear:
-    places = ModelPlaces.from_environment()
-    segmentation, voices = resolve("segmentation-3.0", places), resolve("campplus", places)
-    diarizer = Diarizer.load(
-        (segmentation.weights, use(segmentation)), (voices.weights, use(voices)), DiarizationOptions(), threads=threads
-    )
+    diarizer = load_diarizer(threads)
     return lambda audio: list(diarizer.diarize(audio.waveform).turns)
 
 

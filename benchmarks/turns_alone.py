@@ -18,16 +18,25 @@ from transcribe.diarization import DiarizationOptions, Diarizer
 from transcribe.media import SAMPLE_RATE, decode
 
 
-def load(threads: int) -> Listen:
-    """Decoding and voice activity are part of the work, as for every peer."""
+def load_diarizer(threads: int) -> Diarizer:
+    """Ours, with the models that are installed.
+
+    Raises:
+        ModelMissing, ModelDamaged, ModelUnusable
+    """
     places = ModelPlaces.from_environment()
     segmentation, speaker = resolve("segmentation-3.0", places), resolve("campplus", places)
-    diarizer = Diarizer.load(
+    return Diarizer.load(
         (segmentation.weights, use(segmentation)),
         (speaker.weights, use(speaker)),
         DiarizationOptions(),
         threads=threads,
     )
+
+
+def load(threads: int) -> Listen:
+    """Decoding and voice activity are part of the work, as for every peer."""
+    diarizer = load_diarizer(threads)
 
     def listen(source: Path) -> tuple[Hypothesis, float]:
         waveform = decode(str(source)).waveform

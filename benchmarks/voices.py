@@ -26,12 +26,11 @@ from benchmarks.corpus import Corpus, CorpusWrong, Reference, read_corpus
 from benchmarks.machine import describe
 from benchmarks.report import Report, write_report
 from benchmarks.table import Column, Table, Value
+from benchmarks.turns_alone import load_diarizer
 from gpu.errors import GpuError
-from gpu.listener import use
-from gpu.models import ModelPlaces, resolve
 from gpu.offline import stay_offline
 from service.voices import SHOWN_SCORE
-from transcribe.diarization import DiarizationOptions, Diarizer
+from transcribe.diarization import Diarizer
 from transcribe.errors import TranscribeError
 from transcribe.media import decode
 from transcribe.speaker_voices import MIN_SPEECH_MS, SAME_CONSTANT, SAME_WEIGHT
@@ -93,14 +92,7 @@ def command(folder: Path, report_file: Path, threads: int, limit: int | None) ->
 
 def hear(corpus: Corpus, threads: int) -> dict[str, list[Voice]]:
     """The voices of each set."""
-    places = ModelPlaces.from_environment()
-    segmentation, speaker = resolve("segmentation-3.0", places), resolve("campplus", places)
-    diarizer = Diarizer.load(
-        (segmentation.weights, use(segmentation)),
-        (speaker.weights, use(speaker)),
-        DiarizationOptions(),
-        threads=threads,
-    )
+    diarizer = load_diarizer(threads)
     return {
         name: [voice for reference in corpus.references(name) for voice in _of_recording(diarizer, reference)]
         for name in SETS
