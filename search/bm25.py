@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from threading import Lock
 from typing import Any
 
+from search.numbers import codes
 from search.text import tokens
 
 AVG_PASSAGE_WORDS = 30  # passages are short; the usual default of 256 would flatten term frequency
@@ -35,8 +36,10 @@ class SparseVector:
 
 
 def terms(text: str, language: str) -> list[str]:
-    """Tokens by their stems, where there is a stemmer for the language."""
-    return [_stem(token, language) for token in tokens(text)]
+    """Tokens by their stems, where there is a stemmer for the language; and numbers however said, as written."""
+    said = tokens(text)
+    written = [code.text for code in codes(said, language) if [code.text] != said[code.start : code.end]]
+    return [_stem(token, language) for token in (*said, *written)]
 
 
 def passage_vector(text: str, language: str, translation: str | None = None) -> SparseVector:
@@ -44,20 +47,52 @@ def passage_vector(text: str, language: str, translation: str | None = None) -> 
 
     A term in both takes the greater weight: neither text makes the other look long. No terms: an empty vector.
     """
-    weights = _weights(terms(text, language))
-    for term, weight in _weights(terms(translation, "en") if translation else []).items():
+    weights = _weights(text, language)
+    for term, weight in _weights(translation or "", "en").items():
         weights[term] = max(weight, weights.get(term, 0.0))
     return _vector(weights)
 
 
+def query_words(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> list[dict[str, float]]:
+    """What the words of a query ask for: for each, the terms that answer it and how far, above 0 and at most 1.
+
+    A word is answered by its stem in any of the languages (nobody says which one they type in), and by the numbers
+    it is part of. Where several words make one number ("forty-two fifteen"), the number counts, not its words: said
+    apart they are common. A part of it counts by the square of its share, so that all its parts, said apart, weigh
+    less than itself. Words that ask for the same are listed once.
+    """
+    said = tokens(text)
+    found = {language: codes(said, language) for language in languages}
+    every = [code for language in found for code in found[language]]
+    asked: list[dict[str, float]] = []
+    for position, token in enumerate(said):
+        covering = [code for code in every if code.start <= position < code.end]
+        sure = [code for code in covering if code.sure]
+        length = max((len(code.text) for code in sure), default=1)
+        word: dict[str, float] = {}
+        for language in found:
+            if all(code.end - code.start == 1 for code in sure):
+                word[_stem(token, language)] = 1.0
+            for code in covering:
+                term = _stem(code.text, language)
+                word[term] = max(word.get(term, 0.0), min(1.0, len(code.text) / length) ** 2)
+        if word not in asked:
+            asked.append(word)
+    return asked
+
+
 def query_terms(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> set[str]:
-    """The stems a query's words have in any of the languages: nobody says which one they type in."""
-    return {term for language in languages for term in terms(text, language)}
+    """All terms that answer a word of the query."""
+    return {term for word in query_words(text, languages) for term in word}
 
 
 def query_vector(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> SparseVector:
-    """Each distinct term once."""
-    return _vector(dict.fromkeys(query_terms(text, languages), 1.0))
+    """Each distinct term once, by how far it answers."""
+    weights: dict[str, float] = {}
+    for word in query_words(text, languages):
+        for term, answered in word.items():
+            weights[term] = max(answered, weights.get(term, 0.0))
+    return _vector(weights)
 
 
 def term_number(term: str) -> int:
@@ -74,9 +109,9 @@ def _vector(weights: dict[str, float]) -> SparseVector:
     return SparseVector(tuple(number for number, _ in ordered), tuple(weight for _, weight in ordered))
 
 
-def _weights(found: Sequence[str]) -> dict[str, float]:
-    norm = K1 * (1 - B + B * len(found) / AVG_PASSAGE_WORDS)
-    return {term: count * (K1 + 1) / (count + norm) for term, count in Counter(found).items()}
+def _weights(text: str, language: str) -> dict[str, float]:
+    norm = K1 * (1 - B + B * len(tokens(text)) / AVG_PASSAGE_WORDS)
+    return {term: count * (K1 + 1) / (count + norm) for term, count in Counter(terms(text, language)).items()}
 
 
 @lru_cache(maxsize=65_536)  # speech repeats itself

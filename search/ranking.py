@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from search.bm25 import QUERY_LANGUAGES, query_terms, terms
+from search.bm25 import QUERY_LANGUAGES, query_terms, query_words, terms
 from search.protocols import Payload
-from search.text import tokens
 
 WORDS_WEIGHT = 0.5
 UNRELATED_COSINE, PARAPHRASE_COSINE = 0.1, 0.7  # all-MiniLM-L6-v2 on short utterances
@@ -44,20 +43,19 @@ class LegScores:
     meaning: float | None = None
 
 
-def content_terms(query: str, languages: Sequence[str] = QUERY_LANGUAGES) -> list[frozenset[str]]:
-    """The query's content words, each as the stems it may have; all its words if it has no other."""
-    forms = [frozenset(query_terms(token, languages)) for token in dict.fromkeys(tokens(query))]
-    content = [stems for stems in forms if not stems & _function_stems()]
-    return content or forms
+def content_terms(query: str, languages: Sequence[str] = QUERY_LANGUAGES) -> list[dict[str, float]]:
+    """The query's content words, each as the terms that answer it and how far; all its words if it has no other."""
+    words = query_words(query, languages)
+    return [word for word in words if _function_stems().isdisjoint(word)] or words
 
 
-def words_score(bm25: float, best_bm25: float, payload: Payload, content: list[frozenset[str]]) -> float:
+def words_score(bm25: float, best_bm25: float, payload: Payload, content: list[dict[str, float]]) -> float:
     """BM25 relative to the list's best, times the share of content words held."""
     held = set(terms(payload["text"], payload["language"]))
     if payload["translation"]:
         held |= set(terms(payload["translation"], "en"))
-    share = sum(bool(stems & held) for stems in content) / len(content)
-    return bm25 / best_bm25 * share
+    answered = sum(max((word[term] for term in held & word.keys()), default=0.0) for word in content)
+    return bm25 / best_bm25 * answered / len(content)
 
 
 def meaning_score(cosine: float) -> float:

@@ -15,7 +15,7 @@ from search.text import tokens
 from transcribe.transcript import Kind, ModelUse, Recording, Transcript, canonical_json
 
 # Raised when what a row holds changes; every recording is then indexed again from its transcript.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 UNTIMED = "no_word_times"  # flag: the text was heard, but not when each of its words was said
 
