@@ -14,12 +14,14 @@ from transcribe.windows import WindowOptions
 class DecodingOptions:
     """How windows are decoded.
 
-    plan: of the first attempt; the gate decides about others.
+    plan: of the first attempt; the gate decides about others. Three beams, not Whisper's five: on dev `patrol` they
+        are a sixth faster and lose less (WER 14.2 against 14.4 %, deletions 5.5 against 6.0 %); two lose more (14.5 %,
+        6.4 %).
     pad_ms: silence after the window that the encoder sees at least.
     translate: keep an English translation beside other languages.
     """
 
-    plan: Plan = Plan(beam_size=5)
+    plan: Plan = Plan(beam_size=3)
     pad_ms: int = 1_000
     translate: bool = True
 
