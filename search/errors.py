@@ -26,6 +26,20 @@ class EmptyQuery(SearchError):
         return "the query holds no word: ask for something that may have been said, such as show me your hands."
 
 
+class PageTooDeep(SearchError):
+    """A page so far down that everything before it would have to be held in memory."""
+
+    def __init__(self, offset: int, limit: int, most: int) -> None:
+        super().__init__(offset, limit, most)
+        self.offset, self.limit, self.most = offset, limit, most
+
+    def __str__(self) -> str:
+        return (
+            f"hits {self.offset + 1} to {self.offset + self.limit} are beyond the {self.most} that can be paged: "
+            "filter, or export all of an exact search with --format csv (over HTTP: /api/v1/search/export)."
+        )
+
+
 class LegUnavailable(SearchError):
     """A way of matching was asked for that cannot run here."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
+from search.deadline import NEVER, Deadline
 from search.passages import CONTINUATION_WORDS, DOUBTS, SpokenWord
 from search.protocols import EVERYTHING, Filters, Index, Payload, point_id
 from search.text import tokens
@@ -30,24 +31,28 @@ class Occurrence:
     across_speakers: bool
     beyond: str  # its words after that passage; empty when it ends there
     doubts: tuple[str, ...]  # those of its words, each once; with any, it was perhaps not said exactly
+    said: tuple[SpokenWord, ...]  # its words
 
 
-def occurrences(index: Index, phrase: Sequence[str], filters: Filters = EVERYTHING) -> Iterator[Occurrence]:
+def occurrences(
+    index: Index, phrase: Sequence[str], filters: Filters = EVERYTHING, deadline: Deadline = NEVER
+) -> Iterator[Occurrence]:
     """Every place the phrase was said, each once, in no order. Overlapping ones count each.
 
     Args:
         phrase: tokens of `search.text`; at least one.
         filters: on the passage the phrase starts in.
+        deadline: ends it early; `has_cut` then says so.
     """
     # Every word of a continuation gives at least one token, so these lie within a passage and what follows it.
     head = phrase[:CONTINUATION_WORDS]
-    for hit in index.phrase(head, filters):
+    for hit in deadline.within(index.phrase(head, filters)):
         yield from occurrences_from(index, hit.payload, phrase)
 
 
 def occurrences_from(index: Index, payload: Payload, phrase: Sequence[str]) -> Iterator[Occurrence]:
     """Those that start in the passage's own words, in order: what starts later belongs to a later passage."""
-    own = _own(payload)
+    own = own_words(payload)
     words = [*own, *_after(payload)] if len(phrase) <= CONTINUATION_WORDS else _read_on(index, payload, len(phrase))
     spoken = [(token, position) for position, word in enumerate(words) for token in tokens(word.text)]
     found: set[tuple[int, int]] = set()  # a word of several tokens can hold a phrase twice; it was said once
@@ -68,12 +73,13 @@ def occurrences_from(index: Index, payload: Payload, phrase: Sequence[str]) -> I
                 bool(changes),
                 " ".join(word.text for word in words[len(own) : last + 1]),
                 tuple(doubt for doubt in DOUBTS if any(doubt in word.doubts for word in said)),
+                tuple(said),
             )
 
 
 def _read_on(index: Index, payload: Payload, n_words: int) -> list[SpokenWord]:
     """The passage's words and at least `n_words` after them; fewer where the stream ends or breaks off."""
-    words, last = _own(payload), payload
+    words, last = own_words(payload), payload
     wanted = len(words) + n_words
     # A continuation shorter than its limit ended at silence or with the recording: it is all that follows.
     while len(words) < wanted and len(last["after"]) == CONTINUATION_WORDS:
@@ -81,14 +87,14 @@ def _read_on(index: Index, payload: Payload, n_words: int) -> list[SpokenWord]:
         if not following:
             break
         for later in following:
-            words += _own(later)
+            words += own_words(later)
             last = later
             if len(last["after"]) < CONTINUATION_WORDS:
                 break
     return words + _after(last)
 
 
-def _own(payload: Payload) -> list[SpokenWord]:
+def own_words(payload: Payload) -> list[SpokenWord]:
     """The passage's words that hold a token: a dash or an ellipsis must not keep two words apart."""
     words = [SpokenWord(start, end, text, payload["speaker"], tuple(d)) for start, end, text, *d in payload["words"]]
     return [word for word in words if tokens(word.text)]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from search.errors import EmptyQuery
+from search.errors import EmptyQuery, PageTooDeep
 from search.protocols import EVERYTHING, Filters
 from search.text import tokens
 
 __all__ = ["Filters", "Mode", "Query"]
+
+MAX_PLACES = 10_000  # so many hits are held in memory for a page that ends there; about 200 MB
 
 _QUOTES = (('"', '"'), ("“", "”"), ("„", "“"), ("«", "»"))
 
@@ -29,9 +31,11 @@ class Query:
     """A question: what was said, roughly or exactly.
 
     `doubtful`: whether words that may not have been said (`search.passages.DOUBTS`) count as said exactly.
+    `offset`: how many hits to leave out first.
 
     Raises:
         EmptyQuery: no token is left of the text.
+        PageTooDeep: the page ends beyond `MAX_PLACES`.
     """
 
     text: str
@@ -39,10 +43,13 @@ class Query:
     limit: int = 10
     filters: Filters = EVERYTHING
     doubtful: bool = False
+    offset: int = 0
 
     def __post_init__(self) -> None:
         if not self.tokens:
             raise EmptyQuery(self.text)
+        if self.offset + self.limit > MAX_PLACES:
+            raise PageTooDeep(self.offset, self.limit, MAX_PLACES)
 
     @property
     def tokens(self) -> list[str]:

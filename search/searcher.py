@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from search.bm25 import QUERY_LANGUAGES, query_vector
+from search.deadline import NEVER, Deadline
 from search.embedding import Embedder
 from search.errors import LegUnavailable
-from search.passages import CONTINUATION_WORDS, DOUBTS
-from search.phrase import Occurrence, occurrences, occurrences_from
+from search.passages import CONTINUATION_WORDS, DOUBTS, SpokenWord
+from search.phrase import Occurrence, occurrences_from, own_words
+from search.places import every_place, find_places
 from search.protocols import Index, Leg, LegHit, LegQuery, Payload, PointId
 from search.query import Mode, Query
 from search.ranking import LegScores, content_terms, fuse, meaning_score, words_score
@@ -50,6 +51,7 @@ class Hit:
     confidence: float
     flags: tuple[str, ...]
     version: str
+    said: tuple[SpokenWord, ...]  # the words of the phrase where it was found, else the passage's
 
     def to_json(self) -> dict[str, Any]:
         """The form other systems rely on; `angles` is filled once cameras are linked."""
@@ -74,6 +76,7 @@ class Hit:
             "confidence": self.confidence,
             "flags": list(self.flags),
             "version": self.version,
+            "said": " ".join(word.text for word in self.said),
         }
 
 
@@ -81,7 +84,8 @@ class Hit:
 class Answer:
     """Hits, best first (in exact mode by recorded time); how many there are in all; what could not be asked.
 
-    `total` is exact in exact mode; otherwise it counts the passages any leg brought up with more than chance.
+    `total` counts places in exact mode, all of them where `total_is_exact`, or as far as the deadline let it; otherwise
+    the passages any leg brought up with more than chance.
     `left_out` counts, in exact mode, the places that would match if doubtful words had been asked for; the other
     modes leave no passage out, their exact leg alone is silent there.
     """
@@ -90,6 +94,7 @@ class Answer:
     total: int
     degraded: list[str]
     left_out: int = 0
+    total_is_exact: bool = False
 
 
 class Searcher:
@@ -99,8 +104,8 @@ class Searcher:
         """`languages`: those queries may be typed in, for stemming."""
         self._index, self._embedder, self._languages = index, embedder, languages
 
-    def search(self, query: Query) -> Answer:
-        """Everything that matches, the best first.
+    def search(self, query: Query, deadline: Deadline = NEVER) -> Answer:
+        """Everything that matches, the best first; what there is when the deadline is over, and what was left unasked.
 
         Raises:
             LegUnavailable: the mode asks for a leg that cannot run here.
@@ -111,28 +116,26 @@ class Searcher:
             )
         if query.mode is Mode.MEANING and self._embedder is None:
             raise LegUnavailable("meaning", "no text embedding model is installed; see `earwitness models`")
-        return self._exact(query) if query.is_exact else self._fused(query)
+        return self._exact(query, deadline) if query.is_exact else self._fused(query, deadline)
 
-    def _exact(self, query: Query) -> Answer:
-        total = left_out = 0
+    def every_hit(self, query: Query) -> Iterator[Hit]:
+        """Of an exact query every place there is, one after another, in the order of its pages."""
+        assert query.is_exact, "the other modes rank what they bring up; they know no end"
+        return (_exact_hit(place) for place in every_place(self._index, query))
 
-        def counted() -> Iterator[Occurrence]:
-            nonlocal total, left_out
-            for occurrence in occurrences(self._index, query.tokens, query.filters):
-                if query.doubtful or not occurrence.doubts:
-                    total += 1
-                    yield occurrence
-                else:
-                    left_out += 1
+    def _exact(self, query: Query, deadline: Deadline) -> Answer:
+        found = find_places(self._index, query, deadline)
+        unasked = "every passage was compared: the total counts what was, and earlier places may be missing"
+        degraded = [] if found.is_complete else [deadline.missed(unasked)]
+        page = [_exact_hit(place) for place in found.page]
+        return Answer(page, found.total, degraded, found.left_out, found.is_complete)
 
-        # Only the first are kept: a common word is said in millions of passages.
-        first = heapq.nsmallest(query.limit, counted(), key=_recorded_order)
-        return Answer([_exact_hit(occurrence) for occurrence in first], total, [], left_out)
-
-    def _fused(self, query: Query) -> Answer:
-        by_leg = self._ask(query)
+    def _fused(self, query: Query, deadline: Deadline) -> Answer:
+        by_leg, late = self._ask(query, deadline)
         payloads = {hit.id: hit.payload for hits in by_leg.values() for hit in hits}
-        exact = self._said_exactly(query, payloads) if query.mode is Mode.AUTO else {}
+        exact = self._said_exactly(query, payloads, deadline) if query.mode is Mode.AUTO else {}
+        if deadline.has_cut:
+            late.append(deadline.missed("exact had looked at every passage"))
         payloads.update({key: occurrence.payload for key, occurrence in exact.items()})
 
         content = content_terms(query.text, self._languages)
@@ -150,21 +153,24 @@ class Searcher:
             if score >= WEAKEST_SCORE:
                 scored.append((score, key, scores))
         scored.sort(key=lambda entry: (-entry[0], entry[1]))
+        page = scored[query.offset : query.offset + query.limit]
         degraded = ["meaning: no text embedding model is installed"] if self._embedder is None else []
         return Answer(
-            [_hit(payloads[key], score, scores, exact.get(key)) for score, key, scores in scored[: query.limit]],
+            [_hit(payloads[key], score, scores, exact.get(key)) for score, key, scores in page],
             len(scored),
-            degraded if query.mode is Mode.AUTO else [],
+            [*(degraded if query.mode is Mode.AUTO else []), *late],
         )
 
-    def _said_exactly(self, query: Query, candidates: Mapping[PointId, Payload]) -> dict[PointId, Occurrence]:
+    def _said_exactly(
+        self, query: Query, candidates: Mapping[PointId, Payload], deadline: Deadline
+    ) -> dict[PointId, Occurrence]:
         """Passages in which all words of the query stand in its order, each with the first place.
 
         A place without doubt goes before those with: asking for doubtful words as well makes no sure hit doubtful.
         """
         head = query.tokens[:CONTINUATION_WORDS]
         phrased = {key: payload for key, payload in candidates.items() if holds(payload[PHRASE_FIELD], head)}
-        for hit in islice(self._index.phrase(head, query.filters), EXACT_CANDIDATES):
+        for hit in islice(deadline.within(self._index.phrase(head, query.filters)), EXACT_CANDIDATES):
             phrased[hit.id] = hit.payload
         found: dict[PointId, Occurrence] = {}
         for key, payload in phrased.items():
@@ -174,27 +180,24 @@ class Searcher:
                 found[key] = best
         return found
 
-    def _ask(self, query: Query) -> dict[Leg, list[LegHit]]:
+    def _ask(self, query: Query, deadline: Deadline) -> tuple[dict[Leg, list[LegHit]], list[str]]:
+        """What each leg brought up, and for which it was too late."""
         limit = max(MIN_CANDIDATES, 5 * query.limit)
         asked: list[LegQuery] = []
+        late: list[str] = []
         if query.mode in (Mode.AUTO, Mode.WORDS):
             asked.append(LegQuery(Leg.WORDS, query_vector(query.text, self._languages), limit, query.filters))
         if query.mode in (Mode.AUTO, Mode.MEANING) and self._embedder is not None:
-            asked.append(LegQuery(Leg.MEANING, self._embedder.query(query.text), limit, query.filters))
+            if deadline.is_over:
+                late.append(deadline.missed("meaning was asked"))
+            else:
+                asked.append(LegQuery(Leg.MEANING, self._embedder.query(query.text), limit, query.filters))
         answers = self._index.query_batch(asked)
-        return {leg_query.leg: hits for leg_query, hits in zip(asked, answers, strict=True)}
+        return {leg_query.leg: hits for leg_query, hits in zip(asked, answers, strict=True)}, late
 
 
 def _single(scores: LegScores, mode: Mode) -> float:
     return (scores.words if mode is Mode.WORDS else scores.meaning) or 0.0
-
-
-def _recorded_order(occurrence: Occurrence) -> tuple[bool, int, str, int, int]:
-    """By when the recording was made, then by when it was said; footage of unknown time last, by recording."""
-    payload = occurrence.payload
-    moment = payload["moment_ms"]
-    recorded = 0 if moment is None else moment - payload["start_ms"]
-    return (moment is None, recorded, payload["recording_id"], occurrence.start_ms, occurrence.end_ms)
 
 
 def _exact_hit(occurrence: Occurrence) -> Hit:
@@ -231,4 +234,5 @@ def _hit(payload: Payload, score: float, scores: LegScores, occurrence: Occurren
         payload["confidence"],
         tuple(flags),
         payload["version"],
+        occurrence.said if occurrence else tuple(own_words(payload)),
     )

@@ -14,8 +14,17 @@ from search.embedding import Embedder, Vectors
 from search.errors import IndexBusy
 from search.protocols import Index
 from service.catalog import Catalog, RecordingState
+from service.citations import Citation, cite
 from service.data import prepare_data
-from service.finding import INDEX_PATIENCE_SECONDS, Found, answer, ask, embedder_or_none
+from service.finding import (
+    INDEX_PATIENCE_SECONDS,
+    Found,
+    answer,
+    ask,
+    deadline_of,
+    embedder_or_none,
+    hits_to_export,
+)
 from service.indexing import Indexer, open_index
 from service.proxies import Proxies
 from service.settings import Settings
@@ -55,11 +64,26 @@ class OpenArchive:
         return self._indexer.fingerprint if self._indexer else None
 
     def find(
-        self, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
+        self,
+        text: str,
+        mode: str,
+        limit: int,
+        filters: Mapping[str, str | None],
+        doubtful: bool = False,
+        offset: int = 0,
+        deadline_seconds: float | None = None,
     ) -> Found:
         """As `service.finding.find`, without opening anything."""
+        query = ask(self.catalog, self.settings.zone, text, mode, limit, filters, doubtful, offset)
+        deadline = deadline_of(self.settings, deadline_seconds)
+        return answer(query, self.catalog, self.index, self._embedder, deadline)
+
+    def cite(
+        self, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
+    ) -> Iterator[Citation]:
+        """As `service.finding.find_citations`, without opening anything; a wrong question raises at once."""
         query = ask(self.catalog, self.settings.zone, text, mode, limit, filters, doubtful)
-        return answer(query, self.catalog, self.index, self._embedder)
+        return cite(hits_to_export(query, self.index, self._embedder), self.transcripts)
 
     def index_pending(self) -> int:
         """Index everything heard that is not; returns how many recordings."""

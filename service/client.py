@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from service.citations import CitationFormat
 from service.errors import ServiceRefused, ServiceUnreachable
 from service.owner import Running, running_service
 
@@ -22,14 +24,47 @@ class ServiceClient:
         self._data, self._running = data, running
 
     def search(
-        self, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
+        self,
+        text: str,
+        mode: str,
+        limit: int,
+        filters: Mapping[str, str | None],
+        doubtful: bool = False,
+        offset: int = 0,
+        deadline_seconds: float | None = None,
     ) -> dict[str, Any]:
         """As `Found.to_json`; arguments as `service.finding.find`."""
-        given = {name: value for name, value in filters.items() if value is not None}
-        if "recording" in given and Path(given["recording"]).exists():
-            given["recording"] = str(Path(given["recording"]).absolute())  # the service works in another folder
-        also = {"doubtful": "true"} if doubtful else {}
-        return self._get("search", {"q": text, "mode": mode, "limit": str(limit), **also, **given})
+        parameters = {**_asked(text, mode, limit, filters, doubtful), "offset": str(offset)}
+        if deadline_seconds is not None:
+            parameters["deadline_ms"] = str(round(deadline_seconds * 1000))
+        return self._get("search", parameters, TIMEOUT_SECONDS + (deadline_seconds or 0))
+
+    @contextmanager
+    def export(
+        self,
+        text: str,
+        mode: str,
+        limit: int,
+        filters: Mapping[str, str | None],
+        doubtful: bool,
+        format: CitationFormat,
+    ) -> Iterator[Iterator[bytes]]:
+        """The file, in blocks; one that breaks off raises `ServiceUnreachable`, too."""
+        import httpx
+
+        parameters = {**_asked(text, mode, limit, filters, doubtful), "format": format}
+        patience = httpx.Timeout(TIMEOUT_SECONDS, read=None)  # a whole archive may be looked at before the first line
+        try:
+            with (
+                httpx.Client(trust_env=False, timeout=patience) as client,
+                client.stream("GET", f"{self._running.url}/api/v1/search/export", params=parameters) as response,
+            ):
+                if response.status_code != httpx.codes.OK:
+                    response.read()
+                    raise ServiceRefused(str(response.json().get("detail", response.reason_phrase)))
+                yield response.iter_bytes()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ServiceUnreachable(self._data, self._running.url, type(error).__name__) from error
 
     def status(self) -> dict[str, Any]:
         """As `service.status.status_json`."""
@@ -40,13 +75,15 @@ class ServiceClient:
         fingerprint: str | None = self._get("indexing", {})["passages_fingerprint"]
         return fingerprint
 
-    def _get(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def _get(
+        self, path: str, parameters: Mapping[str, str], timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> dict[str, Any]:
         import httpx
 
         url = f"{self._running.url}/api/v1/{path}"
         try:
             # The service is on this machine: no proxy of the environment stands between.
-            with httpx.Client(trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+            with httpx.Client(trust_env=False, timeout=timeout_seconds) as client:
                 response = client.get(url, params=parameters)
             answer: dict[str, Any] = response.json()
         except (httpx.HTTPError, ValueError) as error:
@@ -54,6 +91,14 @@ class ServiceClient:
         if response.status_code != httpx.codes.OK:
             raise ServiceRefused(str(answer.get("detail", response.reason_phrase)))
         return answer
+
+
+def _asked(text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool) -> dict[str, str]:
+    given = {name: value for name, value in filters.items() if value is not None}
+    if "recording" in given and Path(given["recording"]).exists():
+        given["recording"] = str(Path(given["recording"]).absolute())  # the service works in another folder
+    also = {"doubtful": "true"} if doubtful else {}
+    return {"q": text, "mode": mode, "limit": str(limit), **also, **given}
 
 
 def service_of(data: Path) -> ServiceClient | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,14 +12,17 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from gpu.errors import GpuError
+from search.deadline import Deadline
 from search.embedding import Embedder
 from search.protocols import Index
 from search.query import Filters, Mode, Query
-from search.searcher import Answer, Searcher
+from search.searcher import Answer, Hit, Searcher
 from service.catalog import Catalog, Searched
+from service.citations import Citation, cite
 from service.errors import NothingIngested, TimeWrong
 from service.indexing import load_embedder, open_index
 from service.settings import Settings
+from service.transcripts import TranscriptStore
 
 INDEX_PATIENCE_SECONDS = 30.0  # an ingest holds the index for a moment at a time
 log = structlog.get_logger()
@@ -37,22 +41,33 @@ class Found:
         return {
             "query": self.query.text,
             "mode": self.query.mode.value,
+            "exact": self.query.is_exact,
             "doubtful": self.query.doubtful,
+            "offset": self.query.offset,
             "hits": [hit.to_json() for hit in self.answer.hits],
             "total": self.answer.total,
+            "total_is_exact": self.answer.total_is_exact,
             "left_out": self.answer.left_out,
             "searched": {
                 "recordings": self.searched.recordings,
                 "speech_seconds": round(self.searched.speech_ms / 1000, 3),
                 "silent_seconds": round(self.searched.silent_ms / 1000, 3),
                 "not_processed": self.searched.not_processed,
+                "awaiting_index": self.searched.awaiting_index,
             },
             "degraded": list(self.answer.degraded),
         }
 
 
 def find(
-    settings: Settings, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
+    settings: Settings,
+    text: str,
+    mode: str,
+    limit: int,
+    filters: Mapping[str, str | None],
+    doubtful: bool = False,
+    offset: int = 0,
+    deadline_seconds: float | None = None,
 ) -> Found:
     """Search everything indexed.
 
@@ -60,17 +75,34 @@ def find(
         filters: officer, badge, incident, category, recording, speaker, since, until, language; None or
             absent: not filtered.
         doubtful: whether words that may not have been said count as said exactly.
+        offset: hits to leave out first.
+        deadline_seconds: from when the index and the models are open; None: that of the settings.
 
     Raises:
         NothingIngested: the data folder holds no catalog.
-        EmptyQuery, LegUnavailable, IndexBusy, RecordingUnknown, RecordingAmbiguous, TimeWrong
+        EmptyQuery, PageTooDeep, LegUnavailable, IndexBusy, RecordingUnknown, RecordingAmbiguous, TimeWrong
     """
     with open_catalog(settings) as catalog:
-        query = ask(catalog, settings.zone, text, mode, limit, filters, doubtful)
+        query = ask(catalog, settings.zone, text, mode, limit, filters, doubtful, offset)
         # Words in quotes need no embedding, and loading one takes seconds.
         embedder = None if query.is_exact else embedder_or_none(settings)
         with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
-            return answer(query, catalog, index, embedder)
+            return answer(query, catalog, index, embedder, deadline_of(settings, deadline_seconds))
+
+
+@contextmanager
+def find_citations(
+    settings: Settings, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
+) -> Iterator[Iterator[Citation]]:
+    """What `find` would find, to be written down: of an exact query every place, whatever the limit.
+
+    Arguments and errors as in `find`; all errors of the question come before the block is entered.
+    """
+    with open_catalog(settings) as catalog:
+        query = ask(catalog, settings.zone, text, mode, limit, filters, doubtful)
+        embedder = None if query.is_exact else embedder_or_none(settings)
+        with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
+            yield cite(hits_to_export(query, index, embedder), TranscriptStore(settings.transcripts))
 
 
 def ask(
@@ -81,6 +113,7 @@ def ask(
     limit: int,
     filters: Mapping[str, str | None],
     doubtful: bool = False,
+    offset: int = 0,
 ) -> Query:
     """The query these words and filters mean; arguments and errors as in `find`."""
     wanted = filters.get("recording")
@@ -100,10 +133,16 @@ def ask(
             until_ms=parse_time(filters.get("until"), "until", zone),
         ),
         doubtful,
+        offset,
     )
 
 
-def answer(query: Query, catalog: Catalog, index: Index, embedder: Embedder | None) -> Found:
+def deadline_of(settings: Settings, seconds: float | None) -> Deadline:
+    """So many seconds from now, or as many as the settings allow."""
+    return Deadline(settings.search_deadline_seconds if seconds is None else seconds)
+
+
+def answer(query: Query, catalog: Catalog, index: Index, embedder: Embedder | None, deadline: Deadline) -> Found:
     """Search an open index; without an embedder by words alone, and the answer says so.
 
     Raises:
@@ -123,7 +162,17 @@ def answer(query: Query, catalog: Catalog, index: Index, embedder: Embedder | No
     }
     # Counted first: what is indexed meanwhile is found or not, but never claimed to have been searched.
     searched = catalog.searched(about, chosen.since_ms, chosen.until_ms)
-    return Found(query, Searcher(index, embedder).search(query), searched)
+    return Found(query, Searcher(index, embedder).search(query, deadline), searched)
+
+
+def hits_to_export(query: Query, index: Index, embedder: Embedder | None) -> Iterator[Hit]:
+    """Every place of an exact query, however many; of another the hits of its answer. No deadline cuts them.
+
+    Raises:
+        LegUnavailable: at once, before the first is asked for.
+    """
+    searcher = Searcher(index, embedder)
+    return searcher.every_hit(query) if query.is_exact else iter(searcher.search(query).hits)
 
 
 def open_catalog(settings: Settings) -> Catalog:

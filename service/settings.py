@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     )
     vocabulary_names: bool = Field(False, description="whether to expect the officer the manifest names, likewise")
     text_model: str = Field("all-MiniLM-L6-v2", description="text embedding model, name or folder")
+    search_deadline_seconds: float = Field(
+        10.0, gt=0, description="a search that would take longer answers with what it has, and says so"
+    )
     voices: VoicesSettings = Field(VoicesSettings(), description="voices across recordings; off by default")
 
     @field_validator("zone")

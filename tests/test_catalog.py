@@ -728,7 +728,8 @@ def test_everything_registered_is_searched_or_not_processed(catalog: Catalog) ->
 
     found, summary = catalog.searched({}), catalog.summary()
 
-    assert (found.recordings, found.not_processed) == (1, 3)
+    assert (found.recordings, found.not_processed, found.awaiting_index) == (1, 3, 1)
+    assert found.speech_ms == 40_000
     assert (summary.sources, summary.unread, summary.recordings) == (4, 2, 2)
     assert (summary.heard, summary.speakers_known, summary.indexed) == (2, 2, 1)
     assert (summary.duration_ms, summary.n_words, summary.failing, summary.resting) == (120_000, 14, 1, 0)

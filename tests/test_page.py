@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from service.catalog import Catalog
+from service.settings import load_settings
 from tests.conftest import Archive
 from tests.media_maker import mono, write_media
 from tests.served import SENTENCE, SENTENCE_MS, Ears, hear, running
@@ -137,6 +139,46 @@ def test_doubtful_words_are_shown_to_those_who_ask_and_named(page: Any, tmp_path
         page.goto(f"{url}/?q=%22okafor%22&doubtful=true")
         page.locator(".flag", has_text="suggested by the vocabulary").wait_for()
         assert page.get_by_label("also doubtful words").is_checked()
+        page.goto("about:blank")
+
+
+def test_an_exact_answer_is_paged_and_downloaded_whole(page: Any, tmp_path: Path) -> None:
+    """The next page comes below and has the focus; the link gives every place; what awaits the index is told."""
+    media = write_media(tmp_path / "a.wav", mono([1_000, 3_000], 5_000, 16_000, "pcm_s16le"))
+    data = tmp_path / "data"
+    hear(data, [media], ears=Ears([line(None, 2_500 + 3_000 * n, "open the trunk") for n in range(24)]))
+    with running(data) as url:
+        page.goto(f"{url}/?q=trunk")
+        page.locator("#list .card").first.wait_for()
+        assert not page.get_by_role("link", name="Download all (CSV)").is_visible()
+        page.goto(f"{url}/?q=%22open+the+trunk%22")
+        page.get_by_text("25 hits, 20 shown, in 1 recording").wait_for()
+        page.get_by_role("button", name="Next page").click()
+        page.get_by_text("25 hits in 1 recording").wait_for()
+        assert page.locator("#list .card").count() == 25
+        assert (
+            page.evaluate("() => [...document.querySelectorAll('#list .play')].indexOf(document.activeElement)") == 20
+        )
+        assert not page.get_by_role("button", name="Next page").is_visible()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download all (CSV)").click()
+        assert download.value.suggested_filename == "earwitness-citations.csv"
+        assert len(Path(download.value.path()).read_text().splitlines()) == 26
+        page.goto("about:blank")
+
+
+def test_what_awaits_the_index_is_not_counted_as_searched(page: Any, tmp_path: Path) -> None:
+    """Heard, but nothing can index it here: the page says that it was not searched, and why."""
+    media = write_media(tmp_path / "a.wav", mono([1_000, 3_000], 5_000, 16_000, "pcm_s16le"))
+    data = tmp_path / "data"
+    hear(data, [media])
+    with Catalog.open(load_settings(data=data).catalog) as catalog:
+        catalog.unindexed()
+    (data / "earwitness.toml").write_text('text_model = "no-such-model"\n')
+    with running(data) as url:
+        page.goto(f"{url}/?q=%22nobody+said+this%22")
+        page.get_by_text("1 recording is not processed yet (1 heard, but not yet in the index)").wait_for()
+        assert "in 0 recordings with 0 s of speech" in page.locator("#status").inner_text()
         page.goto("about:blank")
 
 

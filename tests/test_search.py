@@ -17,15 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from search.deadline import Deadline
 from search.embedding import Embedder, SentenceTransformerEmbedder
-from search.errors import DimensionMismatch, EmptyQuery, IndexBusy, IndexDamaged, LegUnavailable
+from search.errors import DimensionMismatch, EmptyQuery, IndexBusy, IndexDamaged, LegUnavailable, PageTooDeep
 from search.indexes.cluster import ClusterIndex
 from search.indexes.edge import EdgeIndex
 from search.indexes.exact import ExactIndex
-from search.passages import CONTINUATION_WORDS, PassageWord, build_passages
+from search.passages import CONTINUATION_WORDS, PassageWord, SpokenWord, build_passages
 from search.phrase import occurrences
 from search.protocols import Filters, Index
-from search.query import Mode, Query
+from search.query import MAX_PLACES, Mode, Query
 from search.ranking import LegScores, fuse
 from search.rows import UNTIMED, passages_fingerprint, rows
 from search.searcher import Answer, Hit, Searcher
@@ -249,6 +250,120 @@ def test_nothing_said_is_nothing_found() -> None:
     assert (answer.hits, answer.total) == ([], 0)
 
 
+# Every place
+
+
+def many_places(index: Index | None = None) -> Index:
+    """Six recordings with known and unknown times, two of one moment, doubtful words, and two who say it at once."""
+    times = ["2025-03-16T01:00:00-05:00", "2025-03-14", None, "2025-03-16T07:00:00+01:00", None, "2025-03-15"]
+    heard = [
+        spoken(
+            ("A", 0, "stop right there stop"),
+            ("B", 900, "stop stop"),
+            line("C", 3_000, "stop", flags=["doubtful"]),
+            recording="fbd02e"[n],
+            **({"recorded_at": recorded_at} if recorded_at else {}),
+        )
+        for n, recorded_at in enumerate(times)
+    ]
+    return archive(*heard, index=index)
+
+
+@pytest.mark.parametrize("kind", ["exact", "edge", "cluster"])
+@pytest.mark.parametrize("doubtful", [False, True])
+@pytest.mark.parametrize("limit", [1, 4, 100])
+def test_the_pages_together_are_all_there_is(kind: str, doubtful: bool, limit: int, tmp_path: Path) -> None:
+    """One after another they give every place once, in the order of the export, as many as the total says."""
+    kinds = {"exact": ExactIndex, "cluster": ClusterIndex.in_memory, "edge": lambda: EdgeIndex.open(tmp_path / "index")}
+    index = many_places(kinds[kind]())
+    searcher = Searcher(index, None)
+    paged: list[Hit] = []
+    while page := searcher.search(Query("stop", Mode.EXACT, limit, doubtful=doubtful, offset=len(paged))).hits:
+        paged += page
+    answer = ask(index, "stop", Mode.EXACT, 1, doubtful=doubtful)
+    every = list(searcher.every_hit(Query("stop", Mode.EXACT, 1, doubtful=doubtful, offset=3)))
+    oracle = list(Searcher(many_places(), None).every_hit(Query("stop", Mode.EXACT, doubtful=doubtful)))
+    assert paged == every == oracle
+    assert len(every) == answer.total == (30 if doubtful else 24)
+    assert answer.total_is_exact
+    index.close()
+
+
+def test_pages_follow_recorded_time_and_ties_are_settled() -> None:
+    """Two recordings of one moment come by their id; footage of unknown time last; two who say it at once, both."""
+    hits = list(Searcher(many_places(), None).every_hit(Query('"stop"')))
+    order = [(hit.recording_id[0], hit.start_ms, hit.speaker) for hit in hits]
+    one_recording = [(0, "A"), (900, "A"), (900, "B"), (1_200, "B")]
+    assert order == [(name, *place) for name in "be0f2d" for place in one_recording]
+
+
+def test_a_page_beyond_what_can_be_paged_points_to_the_export() -> None:
+    """Memory is bounded; the last page that fits is answered."""
+    assert Query("stop", limit=10, offset=MAX_PLACES - 10).offset == MAX_PLACES - 10
+    with pytest.raises(PageTooDeep, match=r"hits 9992 to 10001 are beyond the 10000 .*--format csv"):
+        Query("stop", limit=10, offset=MAX_PLACES - 9)
+
+
+def test_pages_of_other_modes_go_over_one_ranking() -> None:
+    """Page by page comes what a single long page shows, and the total does not move."""
+    said = [("A", 20_000 * n, f"stop {'please ' * (n % 7)}number{n}") for n in range(40)]
+    index = archive(spoken(*said))
+    searcher = Searcher(index, None)
+    whole = searcher.search(Query("stop please", limit=40))
+    pages = [searcher.search(Query("stop please", limit=7, offset=offset)) for offset in range(0, 42, 7)]
+    assert [hit for page in pages for hit in page.hits] == whole.hits
+    assert {page.total for page in pages} == {whole.total} == {len(whole.hits)}
+    assert not whole.total_is_exact
+
+
+# Deadlines
+
+
+class Ticking:
+    """A clock that goes on by a second whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_a_count_that_is_cut_short_claims_no_exact_total() -> None:
+    """What was found by then is shown, in order, and the answer says that there may be more."""
+    index = archive(*(spoken(("A", 0, "stop stop"), recording=name) for name in "0123456789"))
+    answer = Searcher(index, None).search(Query('"stop"', limit=3), Deadline(4.0, Ticking()))
+    assert (answer.total, answer.total_is_exact, len(answer.hits)) == (6, False, 3)
+    assert answer.degraded == [
+        "deadline: 4 s were over before every passage was compared: the total counts what was, and earlier places "
+        "may be missing"
+    ]
+    in_time = Searcher(index, None).search(Query('"stop"', limit=3), Deadline(11.0, Ticking()))
+    assert (in_time.total, in_time.total_is_exact, in_time.degraded) == (20, True, [])
+
+
+def test_passages_that_only_begin_like_the_phrase_take_time_too() -> None:
+    """The deadline is looked at where nothing matches in the end."""
+    begin = " ".join(f"word{n}" for n in range(CONTINUATION_WORDS))
+    index = archive(*(spoken(("A", 0, f"{begin} other"), recording=name) for name in "0123456789"))
+    answer = Searcher(index, None).search(Query(f'"{begin} end"'), Deadline(4.0, Ticking()))
+    assert (answer.total, answer.total_is_exact) == (0, False)
+    assert len(answer.degraded) == 1
+
+
+def test_a_leg_that_it_was_too_late_for_is_named() -> None:
+    """Words are asked in any case; meaning and exact say that they were not, or not to the end."""
+    index = archive(*(spoken(("A", 0, "stop right there"), recording=name) for name in "01"))
+    answer = Searcher(index, NUMBERS).search(Query("stop right there"), Deadline(0.0, Ticking()))
+    assert [hit.legs["words"] for hit in answer.hits] == [1.0, 1.0]
+    assert answer.degraded == [
+        "deadline: 0 s were over before meaning was asked",
+        "deadline: 0 s were over before exact had looked at every passage",
+    ]
+    assert Searcher(index, NUMBERS).search(Query("stop right there"), Deadline(9.0, Ticking())).degraded == []
+
+
 # Words that may not have been said
 
 
@@ -387,9 +502,10 @@ def test_a_hit_says_all_that_is_known_about_it() -> None:
         confidence=0.9,
         flags=("low_confidence",),
         version=heard.version,
+        said=(SpokenWord(2_300, 2_600, "tengo", "B"), SpokenWord(2_600, 2_900, "licencia", "B")),
     )
     form = hit.to_json()
-    assert form["angles"] == []
+    assert (form["angles"], form["said"]) == ([], "tengo licencia")
     assert set(form) == set(Hit.__dataclass_fields__) | {"angles"}
 
 

@@ -130,6 +130,9 @@ def test_what_the_wearer_said_is_asked_for_by_kind(client: TestClient) -> None:
         ({}, "parameter-wrong", "q"),
         ({"q": "?!"}, "empty-query", "q"),
         ({"q": "trunk", "limit": "0"}, "parameter-wrong", "limit"),
+        ({"q": "trunk", "offset": "-1"}, "parameter-wrong", "offset"),
+        ({"q": "trunk", "offset": "9991"}, "page-too-deep", "offset"),
+        ({"q": "trunk", "deadline_ms": "0"}, "parameter-wrong", "deadline_ms"),
         ({"q": "trunk", "mode": "loud"}, "parameter-wrong", "mode"),
         ({"q": "trunk", "doubtful": "perhaps"}, "parameter-wrong", "doubtful"),
         ({"q": "trunk", "mode": "sounds"}, "leg-unavailable", "mode"),
@@ -545,9 +548,13 @@ def test_the_openapi_document_describes_every_route(client: TestClient) -> None:
     document = client.get(f"{API}/openapi.json").json()
     operations = [operation for path in document["paths"].values() for operation in path.values()]
 
-    assert {f"{API}/search", f"{API}/recordings/{{recording_id}}/media", "/healthz", "/readyz"} <= set(
-        document["paths"]
-    )
+    assert {
+        f"{API}/search",
+        f"{API}/search/export",
+        f"{API}/recordings/{{recording_id}}/media",
+        "/healthz",
+        "/readyz",
+    } <= set(document["paths"])
     assert all(operation["summary"] for operation in operations)
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     assert all("application/problem+json" in operation["responses"]["4XX"]["content"] for operation in operations)

@@ -149,6 +149,7 @@ class Searched:
     speech_ms: int
     silent_ms: int
     not_processed: int  # registered but not in the index: unread, unheard, failed, waiting
+    awaiting_index: int  # of those, heard: they wait to be indexed, or could not be
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,12 +131,18 @@ def searched(
     n_waiting = connection.execute(
         select(func.count()).select_from(recordings).where(chosen, not_(in_index))
     ).scalar_one()
+    was_heard = exists().where(
+        stages.c.recording_id == recordings.c.id, stages.c.stage == Stage.WORDS, stages.c.artifact.is_not(None)
+    )
+    n_heard = connection.execute(
+        select(func.count()).select_from(recordings).where(chosen, not_(in_index), was_heard)
+    ).scalar_one()
     n_unread = connection.execute(
         select(func.count())
         .select_from(sources)
         .where(sources.c.recording_id.is_(None), matches(sources, filters, since_ms, until_ms))
     ).scalar_one()
-    return Searched(int(row[0]), int(row[1]), int(row[2]), n_waiting + n_unread)
+    return Searched(int(row[0]), int(row[1]), int(row[2]), n_waiting + n_unread, n_heard)
 
 
 def transcript_versions(connection: Connection) -> list[tuple[RecordingId, str]]:

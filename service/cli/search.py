@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from service.cli.main import Globals, common
 from service.cli.output import clock, console, length, print_json
+
+if TYPE_CHECKING:
+    from service.citations import CitationFormat
+    from service.settings import Settings
 
 FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: suggested by the vocabulary"}
 
@@ -27,6 +36,29 @@ FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: sugg
     help="Also count as said exactly what may not have been said: doubtful words, and those a vocabulary suggested.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Hits to return.")
+@click.option(
+    "--offset",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Hits to leave out first: the next page. With --limit at most 10000.",
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Answer with what there is by then, and say so. [default: the setting search_deadline_seconds, 10]",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "jsonl"]),
+    help="Write citations instead: of an exact search every place, whatever --limit; of another its hits. "
+    "csv: for spreadsheets; jsonl: one JSON object a line, with the confidence of each word.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File for --format. [default: stdout]"
+)
 @click.option("--officer", help="Only footage of this officer.")
 @click.option("--badge", help="Only footage of this badge.")
 @click.option("--incident", help="Only footage of this incident.")
@@ -38,26 +70,94 @@ FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: sugg
 @click.option("--language", help="Only what was said in this language, e.g. es.")
 @common
 @click.pass_obj
-def command(options: Globals, /, query: str, mode: str, doubtful: bool, limit: int, **filters: str | None) -> None:
+def command(
+    options: Globals,
+    /,
+    query: str,
+    mode: str,
+    doubtful: bool,
+    limit: int,
+    offset: int,
+    deadline: float | None,
+    format_: CitationFormat | None,
+    output: Path | None,
+    **filters: str | None,
+) -> None:
     """Find QUERY in everything heard. Prints who said it, in which recording, and when."""
+    if format_ is None and output is not None:
+        raise click.UsageError("-o writes citations: give --format csv or jsonl, too")
+    if format_ is not None and (offset or deadline is not None):
+        raise click.UsageError("--format writes all there is: leave --offset and --deadline out")
     from service.client import service_of
     from service.finding import find
 
     settings = options.settings()
+    if format_ is not None:
+        with _citations(settings, query, mode, limit, filters, doubtful, format_) as blocks:
+            _write(options, blocks, output)
+        return
     service = service_of(settings.data)
     if service is not None:
-        found = service.search(query, mode, limit, filters, doubtful)
+        found = service.search(query, mode, limit, filters, doubtful, offset, deadline)
     else:
-        found = find(settings, query, mode, limit, filters, doubtful).to_json()
+        found = find(settings, query, mode, limit, filters, doubtful, offset, deadline).to_json()
     if options.json:
         print_json(found)
     else:
         _show(found)
 
 
+@contextmanager
+def _citations(
+    settings: Settings,
+    query: str,
+    mode: str,
+    limit: int,
+    filters: Mapping[str, str | None],
+    doubtful: bool,
+    format_: CitationFormat,
+) -> Iterator[Iterator[bytes]]:
+    from service.citations import blocks, lines
+    from service.client import service_of
+    from service.finding import find_citations
+
+    service = service_of(settings.data)
+    if service is not None:
+        with service.export(query, mode, limit, filters, doubtful, format_) as sent:
+            yield sent
+    else:
+        with find_citations(settings, query, mode, limit, filters, doubtful) as citations:
+            yield blocks(lines(citations, format_))
+
+
+def _write(options: Globals, blocks: Iterable[bytes], output: Path | None) -> None:
+    """To stdout, or to a file that appears whole or not at all."""
+    if output is None:
+        sys.stdout.buffer.writelines(blocks)
+        sys.stdout.buffer.flush()
+        return
+    from service.errors import ExportRefused
+
+    part = output.with_name(f"{output.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.writelines(blocks)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(output)
+    except OSError as error:
+        raise ExportRefused(output, error.strerror or str(error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+    if options.json:
+        print_json({"files": [str(output)]})
+    else:
+        click.echo(str(output))
+
+
 def _show(found: dict[str, Any]) -> None:
     out = console()
-    for rank, hit in enumerate(found["hits"], 1):
+    for rank, hit in enumerate(found["hits"], found["offset"] + 1):
         legs = ", ".join(f"{leg} {score:.2f}" for leg, score in hit["legs"].items() if score is not None)
         who = " · ".join(str(hit[name]) for name in ("recorded_at", "officer", "incident_id") if hit[name])
         span = f"{clock(hit['start_ms'])}–{clock(hit['end_ms'])}"
@@ -70,21 +170,32 @@ def _show(found: dict[str, Any]) -> None:
             out.print(f"   in English, by machine: {hit['translation']}", markup=False, soft_wrap=True)
         flags = f"; {', '.join(FLAGS.get(flag, flag) for flag in hit['flags'])}" if hit["flags"] else ""
         out.print(f"   score {hit['score']:.2f} ({legs}){flags}", style="dim", markup=False, soft_wrap=True)
-    searched, total = found["searched"], found["total"]
-    word = "hit" if total == 1 else "hits"
-    shown = "No hits" if not found["hits"] else f"{total} {word}, {len(found['hits'])} shown"
-    speech, silence = (length(round(searched[name] * 1000)) for name in ("speech_seconds", "silent_seconds"))
-    out.print(
-        f"{shown}. Searched {searched['recordings']} recordings: {speech} of speech, {silence} of digital silence; "
-        f"{searched['not_processed']} not processed. Machine transcripts, not verified.",
-        markup=False,
-        soft_wrap=True,
-    )
+    out.print(_summary(found), markup=False, soft_wrap=True)
     if left_out := found["left_out"]:
         places = "1 place matches" if left_out == 1 else f"{left_out} places match"
         out.print(f"Left out: {places} only with doubtful words; --doubtful shows them.", soft_wrap=True)
+    if found["exact"] and found["total"] > found["offset"] + len(found["hits"]):
+        out.print("The next page: --offset; all of them: --format csv -o FILE.", markup=False, soft_wrap=True)
     for missing in found["degraded"]:
         out.print(f"Degraded: {missing}", markup=False, soft_wrap=True)
+
+
+def _summary(found: Mapping[str, Any]) -> str:
+    """How many hits, which of them are shown, and what was searched."""
+    searched, total, offset, n_shown = found["searched"], found["total"], found["offset"], len(found["hits"])
+    word = "hit" if total == 1 else "hits"
+    least = "at least " if found["exact"] and not found["total_is_exact"] else ""
+    if n_shown == 0:
+        shown = f"No hits beyond the first {offset}; {least}{total} in all" if offset else "No hits"
+    else:
+        which = f"{offset + 1}–{offset + n_shown}" if offset else n_shown
+        shown = f"{least}{total} {word}, {which} shown".capitalize()
+    speech, silence = (length(round(searched[name] * 1000)) for name in ("speech_seconds", "silent_seconds"))
+    awaiting = f" ({searched['awaiting_index']} heard, awaiting the index)" if searched["awaiting_index"] else ""
+    return (
+        f"{shown}. Searched {searched['recordings']} recordings: {speech} of speech, {silence} of digital silence; "
+        f"{searched['not_processed']} not processed{awaiting}. Machine transcripts, not verified."
+    )
 
 
 def _name(source: str) -> str:

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 # Status, a name that stays, and the parameter at fault where it is one.
 PROBLEMS: dict[type[Exception], tuple[int, str, str | None]] = {
     search.EmptyQuery: (422, "empty-query", "q"),
+    search.PageTooDeep: (422, "page-too-deep", "offset"),
     search.LegUnavailable: (422, "leg-unavailable", "mode"),
     search.IndexBusy: (503, "index-busy", None),
     search.IndexDamaged: (503, "index-damaged", None),

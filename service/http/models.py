@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from search.query import Mode
+from service.citations import CitationFormat
 
 
 class Answer(BaseModel):
@@ -36,18 +37,34 @@ class RecordingFilters(Question):
     until: str | None = Field(None, description="only before this time")
 
 
-class SearchQuestion(RecordingFilters):
+class Asked(RecordingFilters):
     """What to look for, and where."""
 
     q: str = Field(description="what was said, roughly; in double quotes: exactly", max_length=2000)
     mode: Mode = Field(Mode.AUTO, description="which ways of matching; auto combines them")
-    limit: int = Field(10, ge=1, le=1000, description="hits to return")
     doubtful: bool = Field(
         False, description="also count as said exactly what may not have been said: doubtful and primed words"
     )
     recording: str | None = Field(None, description="only this recording: an id, its beginning, or a source path")
     speaker: str | None = Field(None, description="only what this speaker said: SPEAKER_00, or wearer or radio")
     language: str | None = Field(None, description="only what was said in this language, e.g. es")
+
+
+class SearchQuestion(Asked):
+    """Which hits, and how long they may take."""
+
+    limit: int = Field(10, ge=1, le=1000, description="hits to return")
+    offset: int = Field(0, ge=0, description="hits to leave out first; offset and limit together at most 10000")
+    deadline_ms: int | None = Field(
+        None, ge=1, le=3_600_000, description="when to answer with what there is; default: as the service is set"
+    )
+
+
+class ExportQuestion(Asked):
+    """In which form. An exact search is exported whole, another up to its limit."""
+
+    limit: int = Field(10, ge=1, le=1000, description="hits to export, unless the search is exact")
+    format: CitationFormat = Field(description="csv, made for spreadsheets, or jsonl, one JSON object a line")
 
 
 class ListQuestion(RecordingFilters):
@@ -83,6 +100,7 @@ class Hit(Answer):
         "no_word_times: heard, but not when each word was said; across_speakers: two people said it between them"
     )
     version: str = Field(description="of the transcript: its SHA-256")
+    said: str = Field(description="the words of the phrase where it was found exactly, else those of the passage")
 
 
 class Searched(Answer):
@@ -91,7 +109,8 @@ class Searched(Answer):
     recordings: int
     speech_seconds: float
     silent_seconds: float
-    not_processed: int
+    not_processed: int = Field(description="recordings and sources that were not searched: they are not in the index")
+    awaiting_index: int = Field(description="of those not processed: heard, but not in the index yet")
 
 
 class SearchAnswer(Answer):
@@ -99,14 +118,17 @@ class SearchAnswer(Answer):
 
     query: str
     mode: str
+    exact: bool = Field(description="whether only these words in this order were looked for")
     doubtful: bool = Field(description="whether doubtful and primed words counted as said exactly")
+    offset: int
     hits: list[Hit]
     total: int
+    total_is_exact: bool = Field(description="whether the total counts every place: exact searches that were in time")
     left_out: int = Field(
         description="exact mode: places that match only with doubtful or primed words, and are not in the total"
     )
     searched: Searched
-    degraded: list[str] = Field(description="ways of matching that could not run, and why")
+    degraded: list[str] = Field(description="what could not be asked, or not to the end, and why")
 
 
 class StageState(Answer):

@@ -1,19 +1,45 @@
-"""GET /api/v1/search: find the moment something was said."""
+"""GET /api/v1/search: find the moment something was said; …/export: every such moment, as a file."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
+from service.citations import MEDIA_TYPES, blocks, lines
 from service.http.dependencies import API, Archive
-from service.http.models import SearchAnswer, SearchQuestion
+from service.http.models import ExportQuestion, SearchAnswer, SearchQuestion
+
+NOT_FILTERS = {"q", "mode", "limit", "doubtful", "offset", "deadline_ms", "format"}
 
 router = APIRouter(prefix=API, tags=["search"])
 
 
 @router.get("/search", response_model=SearchAnswer, summary="Find the moment something was said")
 def search(archive: Archive, question: Annotated[SearchQuestion, Query()]) -> dict[str, Any]:
-    """Hits, best first, and what was searched to find them."""
-    filters = question.model_dump(exclude={"q", "mode", "limit", "doubtful"})
-    return archive.find(question.q, question.mode.value, question.limit, filters, question.doubtful).to_json()
+    """Hits, best first, in exact searches by recorded time; and what was searched to find them."""
+    deadline_seconds = None if question.deadline_ms is None else question.deadline_ms / 1000
+    found = archive.find(*_asked(question), question.offset, deadline_seconds)
+    return found.to_json()
+
+
+@router.get(
+    "/search/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {}, "application/x-ndjson": {}}}},
+    summary="Every moment something was said, as a file",
+)
+def export(archive: Archive, question: Annotated[ExportQuestion, Query()]) -> StreamingResponse:
+    """Citations: of an exact search every place, of another the hits up to the limit. Sent as they are found."""
+    citations = archive.cite(*_asked(question))
+    return StreamingResponse(
+        blocks(lines(citations, question.format)),
+        media_type=MEDIA_TYPES[question.format],
+        headers={"Content-Disposition": f'attachment; filename="earwitness-citations.{question.format}"'},
+    )
+
+
+def _asked(question: SearchQuestion | ExportQuestion) -> tuple[str, str, int, dict[str, str | None], bool]:
+    filters = question.model_dump(exclude=NOT_FILTERS)
+    return question.q, question.mode.value, question.limit, filters, question.doubtful

@@ -6,6 +6,7 @@ import { count, hitCard, length, recordingCard } from "./show.js";
 const $ = (id) => document.getElementById(id);
 const SHOWN = 20;
 const PAGE = 50;
+const PAGED = 10_000; // hits that can be paged; search/query.py has the same
 let asked = 0; // an answer that comes after a later question is thrown away
 
 function address() {
@@ -42,7 +43,7 @@ async function show() {
   $("q").value = q;
   $("doubtful").checked = doubtful;
   document.title = q ? `${q} · earwitness` : "earwitness";
-  const listed = q ? find(q, doubtful, SHOWN) : list(0);
+  const listed = q ? find(q, doubtful, 0) : list(0);
   if (recording) play(recording, at);
   await listed;
 }
@@ -51,6 +52,7 @@ async function asking(words, question, found) {
   const mine = ++asked;
   $("status").textContent = words;
   $("more").hidden = true;
+  $("download").hidden = true;
   try {
     const body = await answer(await fetch(question));
     if (mine === asked) found(body);
@@ -61,37 +63,51 @@ async function asking(words, question, found) {
   }
 }
 
-function find(q, doubtful, limit) {
-  return asking("Searching…", `/api/v1/search?${new URLSearchParams({ q, doubtful, limit })}`, (found) => {
+function find(q, doubtful, offset) {
+  const question = new URLSearchParams({ q, doubtful, limit: SHOWN, offset });
+  return asking("Searching…", `/api/v1/search?${question}`, (found) => {
     const words = q.match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*/gu) ?? [];
-    $("list").replaceChildren(...found.hits.map((hit) => hitCard(hit, words, playFrom(hit.recording_id, hit.start_ms))));
+    const cards = found.hits.map((hit) => hitCard(hit, words, playFrom(hit.recording_id, hit.start_ms)));
+    add(cards, offset);
     $("status").replaceChildren(...summary(found));
-    more(found.hits.length < found.total && limit < 1000, () => find(q, doubtful, Math.min(1000, limit * 2)));
+    $("download").hidden = !(found.exact && found.total);
+    $("download").href = `/api/v1/search/export?${new URLSearchParams({ q, doubtful, format: "csv" })}`;
+    const next = offset + SHOWN;
+    more(next < found.total && next + SHOWN <= PAGED, () => find(q, doubtful, next));
   });
 }
 
-function summary({ hits, total, left_out, searched, degraded }) {
+function summary({ offset, hits, total, exact, total_is_exact, left_out, searched, degraded }) {
+  const shown = offset + hits.length;
   const heading = document.createElement("strong");
-  heading.textContent = hits.length ? count(total, "hit") : "Nothing found";
+  heading.textContent = shown ? `${exact && !total_is_exact ? "At least " : ""}${count(total, "hit")}` : "Nothing found";
+  const part = shown < total ? `, ${shown} shown,` : "";
   const speech = length(searched.speech_seconds * 1000);
   const silent = searched.silent_seconds ? ` ${length(searched.silent_seconds * 1000)} were digitally silent.` : "";
-  const waiting = searched.not_processed ? ` ${count(searched.not_processed, "recording is", "recordings are")} not processed yet.` : "";
+  const heard = searched.awaiting_index ? ` (${searched.awaiting_index} heard, but not yet in the index)` : "";
+  const waiting = searched.not_processed ? ` ${count(searched.not_processed, "recording is", "recordings are")} not processed yet${heard}.` : "";
   const leftOut = left_out ? ` ${count(left_out, "place")} with doubtful words left out.` : "";
-  const doubt = hits.length ? "" : " That does not mean nobody said it: machines mishear. Try other words, or leave the quotes out.";
+  const doubt = shown ? "" : " That does not mean nobody said it: machines mishear. Try other words, or leave the quotes out.";
   const missing = degraded.map((reason) => ` Not asked: ${reason}.`).join("");
-  return [heading, ` in ${count(searched.recordings, "recording")} with ${speech} of speech.${silent}${waiting}${leftOut}${doubt}${missing}`];
+  return [heading, `${part} in ${count(searched.recordings, "recording")} with ${speech} of speech.${silent}${waiting}${leftOut}${doubt}${missing}`];
 }
 
 function list(offset) {
   return asking("Listing the recordings…", `/api/v1/recordings?${new URLSearchParams({ limit: PAGE, offset })}`, (page) => {
     const cards = page.recordings.map((recording) => recordingCard(recording, playFrom(recording.id, 0)));
-    if (offset) $("list").append(...cards);
-    else $("list").replaceChildren(...cards);
+    add(cards, offset);
     $("status").textContent = page.total
       ? `${count(page.total, "recording")}, the latest first.`
       : "Nothing was ingested yet: run `earwitness ingest FOLDER`, and it appears here.";
     more(offset + page.recordings.length < page.total, () => list(offset + PAGE));
   });
+}
+
+// The first page replaces what was there; a further one goes below, and whoever asked for it stands at its beginning.
+function add(cards, offset) {
+  if (!offset) return void $("list").replaceChildren(...cards);
+  $("list").append(...cards);
+  cards[0]?.querySelector("button").focus();
 }
 
 function more(is, then) {
