@@ -78,6 +78,19 @@ class IndexDamaged(SearchError):
         )
 
 
+class IndexOutdated(IndexDamaged):
+    """The index was made by a version that knew fewer ways of matching."""
+
+    def __init__(self, place: str, missing: str) -> None:
+        super().__init__(place, missing)
+
+    def __str__(self) -> str:
+        return (
+            f"the index at {self.place} was made by an earlier version and holds no vectors of {self.reason}: "
+            "`earwitness index rebuild` makes it again from the stored transcripts; nothing is heard again."
+        )
+
+
 class DimensionMismatch(SearchError):
     """The embedding model makes vectors of another length than those in the index."""
 

@@ -27,6 +27,7 @@ class Leg(StrEnum):
 
     MEANING = "meaning"
     WORDS = "words"
+    SOUNDS = "sounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,13 @@ class Row:
     id: PointId
     meaning: NDArray[np.float32]  # (dimension,), length 1
     words: SparseVector
+    sounds: SparseVector
     payload: Payload
+
+    @property
+    def sparse(self) -> dict[Leg, SparseVector]:
+        """The sparse vectors that hold something: a row without terms has none, and does not count for their rarity."""
+        return {leg: one for leg, one in ((Leg.WORDS, self.words), (Leg.SOUNDS, self.sounds)) if one.indices}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ def filter_field(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LegQuery:
-    """One leg of a search: a dense vector for `meaning`, a sparse one for `words`."""
+    """One leg of a search: a dense vector for `meaning`, a sparse one, not empty, for the others."""
 
     leg: Leg
     vector: NDArray[np.float32] | SparseVector
@@ -114,7 +121,7 @@ class Index(Protocol):
         ...
 
     def query_batch(self, queries: Sequence[LegQuery]) -> list[list[LegHit]]:
-        """Hits per query, best first; equal scores by id. Rows sharing no term with a `words` query are left out."""
+        """Hits per query, best first; equal scores by id. Rows sharing no term with a sparse query are left out."""
         ...
 
     def phrase(self, tokens: Sequence[str], filters: Filters = EVERYTHING) -> Iterator[LegHit]:

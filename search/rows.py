@@ -10,7 +10,10 @@ from typing import Any
 from search.bm25 import AVG_PASSAGE_WORDS, passage_vector
 from search.embedding import Embedder
 from search.passages import CONTINUATION_WORDS, MAX_PASSAGE_MS, MAX_PAUSE_MS, Passage, stream
+from search.phonemes import engine_version, heard
 from search.protocols import FILTERED, Row, filter_field, fold, point_id
+from search.sounds import AVG_PASSAGE_PHONEMES, LENGTH_SHARE, RUN
+from search.sounds import passage_vector as sounds_vector
 from search.text import tokens
 from transcribe.transcript import Kind, ModelUse, Recording, Transcript, canonical_json
 
@@ -23,6 +26,7 @@ UNTIMED = "no_word_times"  # flag: the text was heard, but not when each of its 
 def passages_fingerprint(model: ModelUse) -> str:
     """What rows depend on besides the transcript and its metadata."""
     parts = [SCHEMA_VERSION, model.sha256, MAX_PASSAGE_MS, MAX_PAUSE_MS, CONTINUATION_WORDS, AVG_PASSAGE_WORDS]
+    parts += [engine_version(), RUN, LENGTH_SHARE, AVG_PASSAGE_PHONEMES]  # None: rows without sounds, until it runs
     return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
 
 
@@ -30,22 +34,27 @@ def rows(transcript: Transcript, passages: Sequence[Passage], embedder: Embedder
     """One row per passage.
 
     A passage that is not English is embedded by its translation where it has one: the bundled embedder
-    reads English only.
+    reads English only. Sounds are those of what was said, never of a translation; without espeak-ng rows have none.
     """
     version = transcript.version
+    sounded = engine_version() is not None
+    sounds = [heard([word.text for word in stream(one)], one.language) if sounded else [] for one in passages]
     vectors = embedder.passages([passage.translation or passage.text for passage in passages])
     return [
         Row(
             point_id(passage.recording_id, version, passage.ordinal),
             vectors[position],
             passage_vector(passage.text, passage.language, passage.translation),
-            _payload(transcript.recording, version, passage, transcript.kind_of(passage.speaker)),
+            sounds_vector(sounds[position]),
+            _payload(transcript.recording, version, passage, transcript.kind_of(passage.speaker), sounds[position]),
         )
         for position, passage in enumerate(passages)
     ]
 
 
-def _payload(recording: Recording, version: str, passage: Passage, kind: Kind | None) -> dict[str, Any]:
+def _payload(
+    recording: Recording, version: str, passage: Passage, kind: Kind | None, sounds: Sequence[str]
+) -> dict[str, Any]:
     own = stream(passage)
     spoken = [token for word in (*own, *passage.after) for token in tokens(word.text)]
     untimed = () if passage.words else (UNTIMED,)
@@ -69,6 +78,7 @@ def _payload(recording: Recording, version: str, passage: Passage, kind: Kind | 
         # A word's doubts stand behind its fields: most words have none, and there are millions.
         "words": [[word.start_ms, word.end_ms, word.text, *word.doubts] for word in own],
         "after": [[word.start_ms, word.end_ms, word.text, word.speaker, *word.doubts] for word in passage.after],
+        "sounds": " ".join(sounds),  # phonemes, as many stretches of them as words
         "exact": " ".join(spoken),
         "moment_ms": _moment_ms(recording.metadata.get("recorded_at"), passage.start_ms),
     }

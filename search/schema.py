@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from search.protocols import FILTERED, Leg, filter_field
 
 DENSE = Leg.MEANING.value  # cosine
-SPARSE = Leg.WORDS.value  # with the store's IDF
+SPARSE = (Leg.WORDS.value, Leg.SOUNDS.value)  # with the store's IDF
 PHRASE_FIELD = "exact"  # our tokens joined by spaces: a whitespace tokenizer and nothing else
 MOMENT_FIELD = "moment_ms"
 ID_FIELD = filter_field("recording_id")

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import qdrant_edge
 from hypothesis import given
 from hypothesis import strategies as st
+from qdrant_client import QdrantClient, models
 
 from search.bm25 import SparseVector, passage_vector, query_vector
-from search.errors import DimensionMismatch, IndexBusy, IndexDamaged
+from search.errors import DimensionMismatch, IndexBusy, IndexDamaged, IndexOutdated
 from search.indexes.cluster import ClusterIndex
 from search.indexes.edge import EdgeIndex
 from search.indexes.exact import ExactIndex
@@ -28,12 +30,15 @@ from search.protocols import Filters, Index, Leg, LegHit, LegQuery, Row, filter_
 from search.query import Mode, Query
 from search.rows import rows as passage_rows
 from search.searcher import Searcher
+from search.sounds import passage_vector as sounds_vector
+from search.sounds import query_vector as sounds_query
 from search.text import tokens
 from tests.spoken import line, spoken
 from tests.test_search import NUMBERS
 from transcribe.transcript import RecordingId
 
 DIMENSION = 8
+EMPTY = SparseVector((), ())
 A, B, C = (RecordingId(letter * 64) for letter in "abc")
 SEED = 7
 
@@ -77,7 +82,8 @@ def row(recording_id: RecordingId, ordinal: int, text: str, version: str = "v1",
         if name != "moment_ms"
     }
     key = point_id(recording_id, version, ordinal)
-    return Row(key, vector(sum(text.encode())), passage_vector(text, "en"), payload)
+    # Letters stand in for phonemes: an index does not care.
+    return Row(key, vector(sum(text.encode())), passage_vector(text, "en"), sounds_vector(tokens(text)), payload)
 
 
 def rows(recording_id: RecordingId, lines: Sequence[str] = LINES, version: str = "v1") -> list[Row]:
@@ -122,7 +128,8 @@ def test_an_empty_index_answers_with_nothing(index: Index) -> None:
     index.flush()
     words = LegQuery(Leg.WORDS, query_vector("car"), 5)
     assert index.query_batch([]) == []
-    assert index.query_batch([LegQuery(Leg.MEANING, vector(0), 5), words]) == [[], []]
+    sounds = LegQuery(Leg.SOUNDS, sounds_query(["insurans"]), 5)
+    assert index.query_batch([LegQuery(Leg.MEANING, vector(0), 5), words, sounds]) == [[], [], []]
     assert list(index.phrase(["car"])) == []
     assert (index.count(), index.versions(), index.retrieve(["not there"][:0])) == (0, {}, {})
 
@@ -258,7 +265,8 @@ def test_every_filter_narrows_every_way_of_asking(index: Index, filters: Filters
     index.replace(B, "v1", [row(B, 2, text, **third), *([row(B, 3, text, **unknown)] if filters != Filters() else [])])
 
     legs = [LegQuery(Leg.MEANING, vector(0), 10, shifted), LegQuery(Leg.WORDS, query_vector("words"), 10, shifted)]
-    assert [ordinals(hits) for hits in index.query_batch(legs)] == [expected, expected]
+    legs.append(LegQuery(Leg.SOUNDS, sounds_query(["words"]), 10, shifted))
+    assert [ordinals(hits) for hits in index.query_batch(legs)] == [expected, expected, expected]
     assert ordinals(index.phrase(["same", "words"], shifted)) == expected
     assert index.count(shifted) == len(expected)
 
@@ -268,7 +276,9 @@ def test_meaning_is_ordered_as_the_oracle_orders_it(index: Index) -> None:
     oracle = ExactIndex()
     texts = [f"line {n}" for n in range(200)]
     for each in (index, oracle):
-        each.replace(A, "v1", [Row(r.id, vector(n), r.words, r.payload) for n, r in enumerate(rows(A, texts))])
+        each.replace(
+            A, "v1", [Row(r.id, vector(n), r.words, r.sounds, r.payload) for n, r in enumerate(rows(A, texts))]
+        )
     for n in range(1_000, 1_005):
         asked = [LegQuery(Leg.MEANING, vector(n), 20)]
         (found,), (expected,) = index.query_batch(asked), oracle.query_batch(asked)
@@ -290,6 +300,27 @@ def test_words_are_scored_as_the_oracle_scores_them(index: Index, query: str) ->
     assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
 
 
+@pytest.mark.parametrize("query", ["handsup", "putyourhandsup", "carplease", "inshurance", "zzz"])
+def test_sounds_are_scored_as_the_oracle_scores_them(index: Index, query: str) -> None:
+    """Their rarity is counted apart from that of words; a row sharing no run of phonemes is no hit."""
+    oracle = ExactIndex()
+    for each in (index, oracle):
+        each.replace(A, "v1", rows(A))
+    asked = [LegQuery(Leg.SOUNDS, sounds_query([query]), 50)]
+    (found,), (expected,) = index.query_batch(asked), oracle.query_batch(asked)
+    by_id = {hit.id: hit.score for hit in expected}
+    assert {hit.id: hit.score for hit in found} == pytest.approx(by_id, rel=1e-3)
+    assert bool(found) == (query != "zzz")
+
+
+def test_a_row_may_have_words_and_no_sounds(index: Index) -> None:
+    """Rows made where espeak-ng was missing are found by all else."""
+    silent = [Row(r.id, r.meaning, r.words, EMPTY, r.payload) for r in rows(A)]
+    index.replace(A, "v1", silent)
+    asked = [LegQuery(Leg.WORDS, query_vector("insurance"), 5), LegQuery(Leg.SOUNDS, sounds_query(["insurance"]), 5)]
+    assert [ordinals(hits) for hits in index.query_batch(asked)] == [[5], []]
+
+
 def test_a_batch_answers_each_query_in_its_place(index: Index) -> None:
     """Legs may be mixed in one batch; answers come in the order of the questions."""
     index.replace(A, "v1", rows(A))
@@ -298,8 +329,9 @@ def test_a_batch_answers_each_query_in_its_place(index: Index) -> None:
         LegQuery(Leg.MEANING, vector(sum(LINES[0].encode())), 1),
         LegQuery(Leg.WORDS, query_vector("arriba"), 3),
         LegQuery(Leg.WORDS, SparseVector((1,), (1.0,)), 3),
+        LegQuery(Leg.SOUNDS, sounds_query(["insurance"]), 1),
     ]
-    assert [ordinals(hits) for hits in index.query_batch(asked)] == [[5], [0], [6], []]
+    assert [ordinals(hits) for hits in index.query_batch(asked)] == [[5], [0], [6], [], [5]]
 
 
 def test_rows_can_be_had_by_id(index: Index) -> None:
@@ -340,7 +372,7 @@ def test_vectors_of_another_length_are_refused(index: Index) -> None:
     with pytest.raises(DimensionMismatch, match="8 numbers, this embedding model makes 9"):
         index.query_batch([LegQuery(Leg.MEANING, other, 1)])
     with pytest.raises(DimensionMismatch):
-        index.replace(B, "v1", [Row(point_id(B, "v1", 0), other, SparseVector((), ()), {"recording_id": B})])
+        index.replace(B, "v1", [Row(point_id(B, "v1", 0), other, EMPTY, EMPTY, {"recording_id": B})])
 
 
 WORDS = st.lists(st.sampled_from(["stop", "hands", "up", "now", "的", "4200"]), min_size=1, max_size=6)
@@ -457,6 +489,45 @@ def test_a_damaged_shard_says_what_to_do(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(IndexDamaged, match="made again from the stored transcripts"):
             EdgeIndex.open(path)
+
+
+def test_an_edge_index_of_an_earlier_version_says_how_to_make_it_again(tmp_path: Path) -> None:
+    """A shard without the sounds is not misread, and does not stay locked."""
+    path = tmp_path / "index"
+    config = qdrant_edge.EdgeConfig(
+        vectors={"meaning": qdrant_edge.EdgeVectorParams(DIMENSION, qdrant_edge.Distance.Cosine)},
+        sparse_vectors={"words": qdrant_edge.EdgeSparseVectorParams(modifier=qdrant_edge.Modifier.Idf)},
+    )
+    path.mkdir()
+    qdrant_edge.EdgeShard.create(str(path), config).close()
+    for _ in range(2):
+        with pytest.raises(IndexOutdated, match="no vectors of sounds: `earwitness index rebuild`"):
+            EdgeIndex.open(path)
+
+
+def test_a_collection_of_an_earlier_version_is_made_again_once_it_is_emptied() -> None:
+    """Until then it refuses to be asked or written to; `earwitness index rebuild` empties it first."""
+    client = QdrantClient(":memory:")
+    client.create_collection(
+        "earwitness",
+        vectors_config={"meaning": models.VectorParams(size=DIMENSION, distance=models.Distance.COSINE)},
+        sparse_vectors_config={"words": models.SparseVectorParams(modifier=models.Modifier.IDF)},
+    )
+    old = models.PointStruct(
+        id=point_id(A, "v0", 0), vector={"meaning": vector(0).tolist()}, payload=row(A, 0, "x").payload
+    )
+    client.upsert("earwitness", [old], wait=True)
+    index = ClusterIndex(client)
+    asked = [LegQuery(Leg.SOUNDS, sounds_query(["insurance"]), 1)]
+    with pytest.raises(IndexOutdated, match="earwitness index rebuild"):
+        index.query_batch(asked)
+    with pytest.raises(IndexOutdated):
+        index.replace(B, "v1", rows(B))
+    assert index.count() == 1
+    index.remove(A)
+    index.replace(A, "v1", rows(A))
+    assert [ordinals(hits) for hits in index.query_batch(asked)] == [[5]]
+    index.close()
 
 
 def test_a_server_that_does_not_answer_says_so() -> None:

@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 
 from search.deadline import Deadline
 from search.embedding import Embedder, SentenceTransformerEmbedder
-from search.errors import DimensionMismatch, EmptyQuery, IndexBusy, IndexDamaged, LegUnavailable, PageTooDeep
+from search.errors import (
+    DimensionMismatch,
+    EmptyQuery,
+    IndexBusy,
+    IndexDamaged,
+    IndexOutdated,
+    LegUnavailable,
+    PageTooDeep,
+)
 from search.indexes.cluster import ClusterIndex
 from search.indexes.edge import EdgeIndex
 from search.indexes.exact import ExactIndex
@@ -702,6 +710,7 @@ def test_the_fingerprint_follows_the_model() -> None:
         LegUnavailable("sounds", "none"),
         IndexBusy(Path("/i")),
         IndexDamaged("/i", "torn"),
+        IndexOutdated("/i", "sounds"),
         DimensionMismatch("/i", 384, 768),
     ],
 )

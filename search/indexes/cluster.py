@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from search.bm25 import SparseVector
-from search.errors import DimensionMismatch, IndexDamaged
+from search.errors import DimensionMismatch, IndexDamaged, IndexOutdated
 from search.indexes.exact import count_versions
 from search.protocols import EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
 from search.schema import DENSE, ID_FIELD, KEYWORD_FIELDS, MOMENT_FIELD, PHRASE_FIELD, SPARSE, VERSION_FIELD, holds
@@ -28,12 +28,14 @@ SCROLL_ROWS = 512
 class ClusterIndex:
     """A collection behind a client.
 
-    It is made when the first rows come, for vectors of their length; until then every answer is empty.
+    It is made when the first rows come, for vectors of their length; until then every answer is empty. One that an
+    earlier version made, with fewer legs, raises `IndexOutdated` when asked or written to; emptied, it is made again.
     """
 
     def __init__(self, client: QdrantClient, collection: str = COLLECTION) -> None:
         self._client, self._collection = client, collection
         self._known_dimension: int | None = None
+        self._known_complete = False
 
     @classmethod
     def in_memory(cls) -> ClusterIndex:
@@ -66,13 +68,26 @@ class ClusterIndex:
             self._known_dimension = vectors[DENSE].size
         return self._known_dimension
 
+    def _missing(self) -> set[str]:
+        """Sparse vectors that a collection made by an earlier version lacks."""
+        if self._dimension() is None or self._known_complete:
+            return set()
+        sparse = self._client.get_collection(self._collection).config.params.sparse_vectors or {}
+        missing = set(SPARSE) - sparse.keys()
+        self._known_complete = not missing
+        return missing
+
+    def _refuse_outdated(self) -> None:
+        if missing := self._missing():
+            raise IndexOutdated(self._collection, ", ".join(sorted(missing)))
+
     def _create(self, dimension: int) -> None:
         from qdrant_client import models
 
         self._client.create_collection(
             self._collection,
             vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
-            sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            sparse_vectors_config={name: models.SparseVectorParams(modifier=models.Modifier.IDF) for name in SPARSE},
         )
         if self._is_local:
             return  # payload indexes have no effect there
@@ -96,8 +111,11 @@ class ClusterIndex:
     def replace(self, recording_id: RecordingId, version: str, rows: Sequence[Row]) -> None:
         from qdrant_client import models
 
+        if rows and self._missing() and self.count() == 0:
+            self.drop()  # rows were removed to make it again: `earwitness index rebuild`
         if rows and self._dimension() is None:
             self._create(len(rows[0].meaning))
+        self._refuse_outdated()
         for first in range(0, len(rows), UPSERT_ROWS):
             some = rows[first : first + UPSERT_ROWS]
             for row in some:
@@ -124,6 +142,7 @@ class ClusterIndex:
 
         if self._dimension() is None:
             return [[] for _ in queries]
+        self._refuse_outdated()
         for query in queries:
             if not isinstance(query.vector, SparseVector):
                 self._check(len(query.vector))
@@ -198,7 +217,7 @@ class ClusterIndex:
     def drop(self) -> None:
         """Delete the collection with all it holds."""
         self._client.delete_collection(self._collection)
-        self._known_dimension = None
+        self._known_dimension, self._known_complete = None, False
 
     def _check(self, dimension: int) -> None:
         expected = self._dimension()
@@ -210,8 +229,8 @@ def _vectors(row: Row) -> dict[str, models.Vector]:
     from qdrant_client import models
 
     vectors: dict[str, models.Vector] = {DENSE: row.meaning.tolist()}
-    if row.words.indices:  # a row without terms has no such vector, and does not count for their rarity
-        vectors[SPARSE] = models.SparseVector(indices=list(row.words.indices), values=list(row.words.values))
+    for leg, vector in row.sparse.items():
+        vectors[leg.value] = models.SparseVector(indices=list(vector.indices), values=list(vector.values))
     return vectors
 
 

@@ -1,8 +1,8 @@
 """The index in a folder: a Qdrant Edge shard in this process. One process owns it at a time.
 
 Rows survive a kill without `flush` (write-ahead log); `flush` is for power loss. The rarity of a word (IDF) can still
-count rows that were removed, so after many replacements scores of the leg `words` are a little low until the shard is
-opened again; which rows match is right at once.
+count rows that were removed, so after many replacements scores of the legs `words` and `sounds` are a little low until
+the shard is opened again; which rows match is right at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from search.bm25 import SparseVector
-from search.errors import DimensionMismatch, IndexBusy, IndexDamaged
+from search.errors import DimensionMismatch, IndexBusy, IndexDamaged, IndexOutdated
 from search.indexes.exact import count_versions
 from search.protocols import EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
 from search.schema import DENSE, ID_FIELD, KEYWORD_FIELDS, MOMENT_FIELD, PHRASE_FIELD, SPARSE, VERSION_FIELD
@@ -45,6 +45,7 @@ class EdgeIndex:
 
         Raises:
             IndexBusy: another process, or this one, has it open.
+            IndexOutdated: it was made by a version that knew fewer legs.
             IndexDamaged: it cannot be opened for another reason.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +71,7 @@ class EdgeIndex:
             str(new),
             qdrant.EdgeConfig(
                 vectors={DENSE: qdrant.EdgeVectorParams(dimension, qdrant.Distance.Cosine)},
-                sparse_vectors={SPARSE: qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf)},
+                sparse_vectors={name: qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf) for name in SPARSE},
             ),
         )
         phrase = qdrant.TextIndexParams(
@@ -202,23 +203,32 @@ def _load(path: Path) -> Any:
     import qdrant_edge as qdrant
 
     try:
-        return qdrant.EdgeShard.load(str(path))
+        shard = qdrant.EdgeShard.load(str(path))
     except Exception as error:  # the library raises bare Exception
         if "WouldBlock" in str(error):  # held by a program that does not know our lock
             raise IndexBusy(path) from error
         raise IndexDamaged(str(path), str(error)) from error
+    if missing := set(SPARSE) - _config(path)["sparse_vectors"].keys():
+        shard.close()
+        raise IndexOutdated(str(path), ", ".join(sorted(missing)))
+    return shard
+
+
+def _config(path: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((path / CONFIG).read_text())
+    return config
 
 
 def _dimension(path: Path) -> int:
-    return int(json.loads((path / CONFIG).read_text())["vectors"][DENSE]["size"])
+    return int(_config(path)["vectors"][DENSE]["size"])
 
 
 def _vectors(row: Row) -> dict[str, Any]:
     import qdrant_edge as qdrant
 
     vectors: dict[str, Any] = {DENSE: row.meaning.tolist()}
-    if row.words.indices:  # a row without terms has no such vector, and does not count for their rarity
-        vectors[SPARSE] = qdrant.SparseVector(list(row.words.indices), list(row.words.values))
+    for leg, vector in row.sparse.items():
+        vectors[leg.value] = qdrant.SparseVector(list(vector.indices), list(vector.values))
     return vectors
 
 

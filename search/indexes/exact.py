@@ -9,7 +9,7 @@ import numpy as np
 
 from search.bm25 import SparseVector
 from search.errors import DimensionMismatch
-from search.protocols import EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
+from search.protocols import EVERYTHING, Filters, Leg, LegHit, LegQuery, Payload, PointId, Row
 from search.schema import MOMENT_FIELD, PHRASE_FIELD, holds
 from transcribe.transcript import RecordingId
 
@@ -34,7 +34,7 @@ class ExactIndex:
 
     def _query(self, query: LegQuery) -> list[LegHit]:
         if isinstance(query.vector, SparseVector):
-            scores = self._sparse_scores(query.vector)
+            scores = self._sparse_scores(query.leg, query.vector)
         else:
             self._check(len(query.vector))
             scores = {row.id: float(np.dot(row.meaning, query.vector)) for row in self._rows.values()}
@@ -51,21 +51,22 @@ class ExactIndex:
                 raise DimensionMismatch("in memory", len(row.meaning), dimension)
             return
 
-    def _sparse_scores(self, query: SparseVector) -> dict[PointId, float]:
+    def _sparse_scores(self, leg: Leg, query: SparseVector) -> dict[PointId, float]:
         """Sum of weight times rarity over shared terms; rarity as Qdrant counts it, over all rows with terms."""
-        holders = {term: sum(term in row.words.indices for row in self._rows.values()) for term in query.indices}
-        n_rows = sum(bool(row.words.indices) for row in self._rows.values())
+        vectors = {row.id: row.sparse[leg] for row in self._rows.values() if leg in row.sparse}
+        holders = {term: sum(term in vector.indices for vector in vectors.values()) for term in query.indices}
+        n_rows = len(vectors)
         rarity = {term: math.log((n_rows - n + 0.5) / (n + 0.5) + 1.0) for term, n in holders.items()}
         asked = dict(zip(query.indices, query.values, strict=True))
         scores: dict[PointId, float] = {}
-        for row in self._rows.values():
+        for key, vector in vectors.items():
             shared = [
                 asked[term] * weight * rarity[term]
-                for term, weight in zip(row.words.indices, row.words.values, strict=True)
+                for term, weight in zip(vector.indices, vector.values, strict=True)
                 if term in asked
             ]
             if shared:
-                scores[row.id] = sum(shared)
+                scores[key] = sum(shared)
         return scores
 
     def phrase(self, tokens: Sequence[str], filters: Filters = EVERYTHING) -> Iterator[LegHit]:

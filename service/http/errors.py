@@ -28,6 +28,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str, str | None]] = {
     search.LegUnavailable: (422, "leg-unavailable", "mode"),
     search.IndexBusy: (503, "index-busy", None),
     search.IndexDamaged: (503, "index-damaged", None),
+    search.IndexOutdated: (503, "index-outdated", None),
     search.DimensionMismatch: (503, "index-of-another-model", None),
     service.RecordingUnknown: (404, "recording-unknown", None),
     service.RecordingAmbiguous: (422, "recording-ambiguous", "recording"),
