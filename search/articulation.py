@@ -15,10 +15,10 @@ from search.phonemes import CONSONANTS, VOWELS
 
 ALPHABET = VOWELS + CONSONANTS
 
-VOICING = 20  # b for p
-PLACE = 8  # a step along the mouth: T for f; n is three from m
-MANNER = 50  # s for n
-OBSTRUENTS = 25  # among stops, affricates and fricatives: d for J, t for T
+VOICING = 25  # b for p
+PLACE = 11  # a step along the mouth: T for f; n is three from m
+MANNER = 65  # s for n
+OBSTRUENTS = 30  # among stops, affricates and fricatives: d for J, t for T
 VOWEL_STEP = 15  # in height or backness; what is unstressed is a step from all
 SEMIVOWEL = 40  # i for j, u or o for w, the unstressed vowel for r
 UNLIKE = 100  # a vowel for a consonant; nothing costs more

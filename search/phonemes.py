@@ -54,7 +54,7 @@ def phonemes(word: str, language: str) -> str:
     """How a word sounds, one letter a phoneme; empty when it has no letter or digit.
 
     Digits are read one by one and letters beside them spelt, as people say plates: "7KLM392" is "seven k l m three
-    nine two". A text of several words is read as one.
+    nine two". A text of several words is read word by word.
 
     Args:
         language: a code of Whisper's. One without a voice is read as English.
@@ -62,7 +62,8 @@ def phonemes(word: str, language: str) -> str:
     Raises:
         LegUnavailable: espeak-ng is not installed, or does not run here.
     """
-    return _phonemes(word, voice(language))
+    name = voice(language)
+    return "".join(_phonemes(one, name) for one in word.split())
 
 
 def heard(words: Iterable[str], language: str) -> list[str]:

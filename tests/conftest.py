@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from gpu.devices import wait_without_spinning
 from gpu.models import ModelPlaces
@@ -18,6 +19,10 @@ from gpu.offline import stay_offline
 
 stay_offline()
 wait_without_spinning()
+
+# A law holds or not; how long an example takes depends on who else uses the machine.
+settings.register_profile("laws", deadline=None)
+settings.load_profile("laws")
 
 FOOTAGE = Path(__file__).parent / "footage"
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,17 @@ from search.passages import build_passages, stream
 from search.phonemes import CONSONANTS, VOWELS, engine_version, heard, phonemes, voice
 from search.protocols import Leg, LegQuery
 from search.rows import rows
-from search.sounds import RUN, SoundMatch, matches, passage_vector, pronunciations, query_vector, stored
+from search.sounds import (
+    RUN,
+    SoundMatch,
+    beyond_chance,
+    matches,
+    passage_vector,
+    pronunciations,
+    query_vector,
+    shares,
+    stored,
+)
 from tests.spoken import line, spoken
 from tests.test_search import NUMBERS
 
@@ -177,7 +189,17 @@ def test_spanish_names_are_found_however_they_are_typed() -> None:
         assert found is not None
         assert (found.first_word, found.last_word) == (place, place)
         assert found.share > 0.7
-    assert len(pronunciations("Guerrero")) == 2
+    assert len(pronunciations("calle Guerrero")) == 2
+
+
+def test_a_name_is_found_where_it_was_spelt() -> None:
+    """What nobody wrote is there letter by letter."""
+    text = "last name is win N -G -U -Y -E -N copy"
+    found = match("Nguyen", text)
+    assert said(found, text) == "N -G -U -Y -E -N"
+    assert found.share == 1
+    assert len(pronunciations("Nguyen")) == len(pronunciations("Nguyen", spelt=False)) + 1
+    assert pronunciations("Nguyen Street") == tuple(dict.fromkeys(pronunciations("nguyen  street")))
 
 
 # Vectors
@@ -258,6 +280,58 @@ def test_what_was_said_exactly_is_a_whole_match(query: str, before: list[str], a
     (found,) = matches([query], [[*before, query, *after]])
     assert found is not None
     assert found.share == 1
+
+
+def test_thousands_of_candidates_are_aligned_as_one_is() -> None:
+    """Barriers add up along all candidates; the last is matched as the first."""
+    alone = matches(["kolCek"], [["kal", "Cik"]])
+    assert matches(["kolCek"], [["kal", "Cik"]] * 5_000) == alone * 5_000
+
+
+# Shares
+
+
+SAYINGS = st.lists(st.text(ALPHABET, min_size=1, max_size=12), max_size=4)
+
+
+@given(SAYINGS, st.lists(WORDS, max_size=5))
+def test_shares_are_those_of_the_matches(said: list[str], candidates: list[list[str]]) -> None:
+    """Without the places: each pronunciation in each candidate, 0 where nothing is alike."""
+    found = shares(said, candidates)
+    assert found.shape == (len(said), len(candidates))
+    for row, way in zip(found, said, strict=True):
+        expected = [0.0 if one is None else one.share for one in matches([way], candidates)]
+        assert row.tolist() == pytest.approx(expected)
+
+
+def test_shares_of_thousands_of_candidates_and_of_none() -> None:
+    """Each counts for itself, the last as the first; candidates without a phoneme have no share."""
+    few = [["kal", "Cik"], [], ["", ""], ["kolCek"]]
+    (alone,) = shares(["kolCek"], few)
+    assert alone[1:].tolist() == [0, 0, 1]
+    assert 0 < alone[0] < 1
+    assert shares(["kolCek"], few * 5_000).tolist() == [alone.tolist() * 5_000]
+    assert shares(["kolCek", "ok"], []).shape == (2, 0)
+    assert shares([], few).shape == (0, 4)
+
+
+@given(SAYINGS, st.lists(st.floats(0, 1), min_size=2, max_size=6))
+def test_what_is_beyond_chance_is_a_share_again(said: list[str], heard_shares: list[float]) -> None:
+    """0..1, all stays all and nothing nothing, and more that was heard is never less beyond chance."""
+    ordered = np.tile(sorted([0.0, *heard_shares, 1.0]), (len(said), 1))
+    beyond = beyond_chance(ordered, said)
+    assert beyond.shape == ordered.shape
+    for row in beyond:
+        assert (row[0], row[-1]) == (0, 1)
+        assert all(0 <= one <= other <= 1 for one, other in pairwise(row))
+
+
+def test_the_same_share_of_more_phonemes_is_further_beyond_chance() -> None:
+    """Three phonemes sound like anything; the same share of a whole name does not."""
+    said = ["k" * n for n in (1, 3, 6, 12, 40)]
+    beyond = beyond_chance(np.full((len(said), 1), 0.9), said)[:, 0]
+    assert beyond.tolist() == sorted(beyond)
+    assert beyond[0] == 0 < beyond[-1] < 0.9
 
 
 def test_confusions_are_a_distance() -> None:

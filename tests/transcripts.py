@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from transcribe.spans import Span
@@ -30,10 +29,6 @@ from transcribe.transcript import (
     WordsArtifact,
     joined_text,
 )
-
-# A law holds or not; how long an example takes depends on who else uses the machine.
-settings.register_profile("laws", deadline=None)
-settings.load_profile("laws")
 
 RECORDING_ID = RecordingId("ab" * 32)
 WHISPER = ModelUse("whisper-base", "1.0.0", "d0" * 32, {"beam_size": 5, "language": None})
