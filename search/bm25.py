@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from threading import Lock
@@ -35,6 +35,14 @@ class SparseVector:
     values: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AskedWord:
+    """A word of a query, or the words that make one number. `terms` that answer it, and how far: above 0, at most 1."""
+
+    text: str
+    terms: Mapping[str, float]
+
+
 def terms(text: str, language: str) -> list[str]:
     """Tokens by their stems, where there is a stemmer for the language; and numbers however said, as written."""
     said = tokens(text)
@@ -53,18 +61,18 @@ def passage_vector(text: str, language: str, translation: str | None = None) -> 
     return _vector(weights)
 
 
-def query_words(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> list[dict[str, float]]:
-    """What the words of a query ask for: for each, the terms that answer it and how far, above 0 and at most 1.
+def query_words(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> list[AskedWord]:
+    """What the words of a query ask for, in order.
 
     A word is answered by its stem in any of the languages (nobody says which one they type in), and by the numbers
     it is part of. Where several words make one number ("forty-two fifteen"), the number counts, not its words: said
     apart they are common. A part of it counts by the square of its share, so that all its parts, said apart, weigh
-    less than itself. Words that ask for the same are listed once.
+    less than itself. Words that ask for the same are one.
     """
     said = tokens(text)
     found = {language: codes(said, language) for language in languages}
     every = [code for language in found for code in found[language]]
-    asked: list[dict[str, float]] = []
+    asked: list[AskedWord] = []
     for position, token in enumerate(said):
         covering = [code for code in every if code.start <= position < code.end]
         sure = [code for code in covering if code.sure]
@@ -76,21 +84,29 @@ def query_words(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> list[d
             for code in covering:
                 term = _stem(code.text, language)
                 word[term] = max(word.get(term, 0.0), min(1.0, len(code.text) / length) ** 2)
-        if word not in asked:
-            asked.append(word)
+        same = next((number for number, other in enumerate(asked) if other.terms == word), None)
+        if same is None:
+            asked.append(AskedWord(token, word))
+        elif sure:
+            asked[same] = AskedWord(f"{asked[same].text} {token}", word)
     return asked
 
 
 def query_terms(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> set[str]:
     """All terms that answer a word of the query."""
-    return {term for word in query_words(text, languages) for term in word}
+    return {term for word in query_words(text, languages) for term in word.terms}
 
 
 def query_vector(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> SparseVector:
     """Each distinct term once, by how far it answers."""
+    return words_vector(query_words(text, languages))
+
+
+def words_vector(words: Iterable[AskedWord]) -> SparseVector:
+    """`query_vector` of some words of a query."""
     weights: dict[str, float] = {}
-    for word in query_words(text, languages):
-        for term, answered in word.items():
+    for word in words:
+        for term, answered in word.terms.items():
             weights[term] = max(answered, weights.get(term, 0.0))
     return _vector(weights)
 

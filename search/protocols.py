@@ -88,12 +88,16 @@ def filter_field(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LegQuery:
-    """One leg of a search: a dense vector for `meaning`, a sparse one, not empty, for the others."""
+    """One leg of a search: a dense vector for `meaning`, a sparse one, not empty, for the others.
+
+    `among`: only these rows, where given; who names them knows their payloads, and gets none.
+    """
 
     leg: Leg
     vector: NDArray[np.float32] | SparseVector
     limit: int
     filters: Filters = EVERYTHING
+    among: frozenset[PointId] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ class Mode(StrEnum):
 class Query:
     """A question: what was said, roughly or exactly.
 
-    `doubtful`: whether words that may not have been said (`search.passages.DOUBTS`) count as said exactly.
+    `doubtful`: whether what may not have been said matches too: doubtful passages, and words with one of
+    `search.passages.DOUBTS` as said exactly.
     `offset`: how many hits to leave out first.
 
     Raises:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from search.bm25 import AVG_PASSAGE_WORDS, passage_vector
-from search.embedding import Embedder
-from search.passages import CONTINUATION_WORDS, MAX_PASSAGE_MS, MAX_PAUSE_MS, Passage, stream
+from search.embedding import Embedder, Vectors
+from search.passages import CONTINUATION_WORDS, MAX_PASSAGE_MS, MAX_PAUSE_MS, MIN_CUT_MS, Passage, stream
 from search.phonemes import engine_version, heard
 from search.protocols import FILTERED, Row, filter_field, fold, point_id
 from search.sounds import AVG_PASSAGE_PHONEMES, LENGTH_SHARE, RUN
@@ -20,12 +22,18 @@ from transcribe.transcript import Kind, ModelUse, Recording, Transcript, canonic
 # Raised when what a row holds changes; every recording is then indexed again from its transcript.
 SCHEMA_VERSION = 4
 
+# What stands around a passage weighs in its meaning as much as so many words of its own. On dev, without it MRR is 0.05
+# lower for paraphrases and for what a certain person said; 8 and 12 words are no better.
+CONTEXT_AS_WORDS = 4
+MAX_CONTEXT_WORDS = 10  # of two neighbours, one of three words says less than one of ten; a longer one says no more
+
 UNTIMED = "no_word_times"  # flag: the text was heard, but not when each of its words was said
 
 
 def passages_fingerprint(model: ModelUse) -> str:
     """What rows depend on besides the transcript and its metadata."""
     parts = [SCHEMA_VERSION, model.sha256, MAX_PASSAGE_MS, MAX_PAUSE_MS, CONTINUATION_WORDS, AVG_PASSAGE_WORDS]
+    parts += [MIN_CUT_MS, CONTEXT_AS_WORDS]
     parts += [engine_version(), RUN, LENGTH_SHARE, AVG_PASSAGE_PHONEMES]  # None: rows without sounds, until it runs
     return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
 
@@ -39,7 +47,7 @@ def rows(transcript: Transcript, passages: Sequence[Passage], embedder: Embedder
     version = transcript.version
     sounded = engine_version() is not None
     sounds = [heard([word.text for word in stream(one)], one.language) if sounded else [] for one in passages]
-    vectors = embedder.passages([passage.translation or passage.text for passage in passages])
+    vectors = _in_context(embedder.passages([passage.translation or passage.text for passage in passages]), passages)
     return [
         Row(
             point_id(passage.recording_id, version, passage.ordinal),
@@ -50,6 +58,25 @@ def rows(transcript: Transcript, passages: Sequence[Passage], embedder: Embedder
         )
         for position, passage in enumerate(passages)
     ]
+
+
+def _in_context(vectors: Vectors, passages: Sequence[Passage]) -> Vectors:
+    """Each vector with something of its neighbours': the fewer words a passage has, the more it means by them.
+
+    "No, I didn't" answers what was asked before. Neighbours are those shown around a hit; rows keep length 1.
+    """
+    if not passages:
+        return vectors
+    n_words = np.array([max(1, len(tokens(passage.translation or passage.text))) for passage in passages])
+    mixed = vectors.copy()
+    for place, passage in enumerate(passages):
+        sides = ((place - 1, passage.context_before), (place + 1, passage.context_after))
+        beside = [side for side, context in sides if context]
+        if beside:
+            around = np.average(vectors[beside], axis=0, weights=np.minimum(n_words[beside], MAX_CONTEXT_WORDS))
+            mixed[place] += around * min(1.0, CONTEXT_AS_WORDS / n_words[place])
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    return mixed
 
 
 def _payload(

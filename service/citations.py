@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Any, Literal
 
-from search.searcher import Hit
+from search.hit import Hit
 from service.errors import TranscriptMissing
 from service.transcripts import TranscriptStore
 from transcribe.formats.lines import clock

@@ -14,9 +14,10 @@ import structlog
 from gpu.errors import GpuError
 from search.deadline import Deadline
 from search.embedding import Embedder
+from search.hit import Hit
 from search.protocols import Index
 from search.query import Filters, Mode, Query
-from search.searcher import Answer, Hit, Searcher
+from search.searcher import Answer, Searcher
 from service.catalog import Catalog, Searched
 from service.citations import Citation, cite
 from service.errors import NothingIngested, TimeWrong
@@ -56,6 +57,7 @@ class Found:
                 "awaiting_index": self.searched.awaiting_index,
             },
             "degraded": list(self.answer.degraded),
+            "understood": self.answer.understood,
         }
 
 
@@ -74,7 +76,7 @@ def find(
     Args:
         filters: officer, badge, incident, category, recording, speaker, since, until, language; None or
             absent: not filtered.
-        doubtful: whether words that may not have been said count as said exactly.
+        doubtful: whether what may not have been said matches, too.
         offset: hits to leave out first.
         deadline_seconds: from when the index and the models are open; None: that of the settings.
 

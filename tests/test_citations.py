@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.hit import Hit
 from search.indexes.exact import ExactIndex
 from search.passages import build_passages
 from search.query import Mode, Query
 from search.rows import rows
-from search.searcher import Hit, Searcher
+from search.searcher import Searcher
 from service.archive import open_archive
 from service.citations import COLUMNS, NOTE, Citation, CitedWord, blocks, cite, lines, moment
 from service.settings import load_settings
@@ -162,8 +163,8 @@ def quote(text: str, source: str = "/footage/a.mp4", officer: str | None = None)
     word = Word(0, 300, text, 0.9)
     heard = spoken(Segment(0, 300, text, "en", 0.9, (word,), "A"))
     hit = Hit(
-        heard.recording.id, source, 0, 300, text, "A", None, "en", 1.0, {}, None, officer, None, None, "", "", 0.9, (),
-        heard.version, (),
+        heard.recording.id, source, 0, 300, text, "A", None, "en", 1.0, True, {}, {}, None, officer, None, None, "", "",
+        0.9, (), heard.version, (),
     )  # fmt: skip
     return Citation(hit, (CitedWord(0, 300, text, 0.9),))
 

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -332,6 +333,37 @@ def test_a_batch_answers_each_query_in_its_place(index: Index) -> None:
         LegQuery(Leg.SOUNDS, sounds_query(["insurance"]), 1),
     ]
     assert [ordinals(hits) for hits in index.query_batch(asked)] == [[5], [0], [6], [], [5]]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        LegQuery(Leg.MEANING, vector(3), 50),
+        LegQuery(Leg.WORDS, query_vector("hands up car insurance"), 50),
+        LegQuery(Leg.SOUNDS, sounds_query(["handsup", "insurance"]), 50),
+    ],
+    ids=lambda asked: asked.leg.value,
+)
+def test_asking_among_some_rows_gives_their_scores_and_no_payload(index: Index, asked: LegQuery) -> None:
+    """Only those rows, scored as among all; who names them knows what they hold. Rows that are not there are none."""
+    said = rows(A)
+    index.replace(A, "v1", said)
+    index.replace(B, "v1", rows(B, LINES[:3]))
+    some = frozenset({said[2].id, said[5].id, said[8].id, point_id(C, "v1", 0)})
+    elsewhere = frozenset({point_id(C, "v1", 0)})
+    none_of_b = replace(asked, among=some, filters=Filters(recording_id=B))
+    best = replace(asked, among=some, limit=1)
+    every, among, *others, first = index.query_batch(
+        [asked, replace(asked, among=some), replace(asked, among=elsewhere), none_of_b, best]
+    )
+    expected = [hit for hit in every if hit.id in some]
+    assert expected
+    assert [hit.id for hit in among] == [hit.id for hit in expected]
+    assert [hit.score for hit in among] == pytest.approx([hit.score for hit in expected], abs=1e-6)
+    assert [hit.payload for hit in among] == [{}] * len(among)
+    assert all(hit.payload for hit in every)
+    assert others == [[], []]
+    assert [hit.id for hit in first] == [expected[0].id]
 
 
 def test_rows_can_be_had_by_id(index: Index) -> None:

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.bm25 import AVG_PASSAGE_WORDS, passage_vector, query_vector, query_words, term_number, terms
+from search.bm25 import AVG_PASSAGE_WORDS, AskedWord, passage_vector, query_vector, query_words, term_number, terms
 from search.number_words import BY_LANGUAGE, SPELLING_WORDS
 from search.numbers import MAX_PIECES, TAILS, codes
 from search.query import Mode
-from search.ranking import content_terms, words_score
 from search.text import tokens
 from tests.spoken import line, spoken
 from tests.test_search import archive, ask
@@ -239,7 +238,10 @@ def test_a_passage_is_found_by_the_other_form() -> None:
     """Codes are terms of passages and queries; a number said in words asks for the number first of all."""
     passage, query = passage_vector("It comes to $612.", "en"), query_vector("seiscientos doce dólares")
     assert term_number("612") in set(passage.indices) & set(query.indices)
-    assert query_words("forty-two fifteen") == [{"42": 0.25, "4215": 1.0}, {"15": 0.25, "4215": 1.0}]
+    assert query_words("forty-two fifteen") == [
+        AskedWord("forty two", {"42": 0.25, "4215": 1.0}),
+        AskedWord("fifteen", {"15": 0.25, "4215": 1.0}),
+    ]
 
 
 def test_a_number_that_is_one_token_is_counted_once() -> None:
@@ -259,24 +261,7 @@ def test_codes_make_no_passage_look_long() -> None:
 def test_words_beside_a_number_stay_what_they_are() -> None:
     """A name that could spell a letter, or a unit after a number, still asks for itself."""
     for query, word in (("Robert 31", "robert"), ("30 mph", "mph"), ("4200 Elm Street", "elm")):
-        assert any(asked.get(word) == 1.0 for asked in query_words(query)), query
-
-
-@pytest.mark.parametrize(
-    ("query", "text", "share"),
-    [
-        ("forty-two fifteen", "number 4215", 1.0),
-        ("4215", "go to forty-two fifteen", 1.0),
-        ("plate seven K L M three nine two", "California plate 7KLM392", 1.0),
-        ("forty-two fifteen", "forty-two people, fifteen cars", 0.25),
-        ("unit 12", "unit twelve", 1.0),
-        ("unit 12", "unit eleven", 0.5),
-    ],
-)
-def test_a_number_is_held_in_any_form(query: str, text: str, share: float) -> None:
-    """The share of content words that a passage holds counts numbers by their codes, and their parts for little."""
-    payload = {"text": text, "language": "en", "translation": None}
-    assert words_score(1.0, 1.0, payload, content_terms(query)) == share
+        assert any(asked.terms.get(word) == 1.0 for asked in query_words(query)), query
 
 
 DISTRACTORS = (

@@ -74,7 +74,8 @@ def test_a_hit_plays_at_its_moment_under_its_words(page: Any, url: str, archive:
     first = page.locator("#list .card").first
     first.locator("mark", has_text="proof of insurance").wait_for()
     assert "q=proof+of+insurance" in page.url
-    assert first.locator(".leg").all_inner_texts() == ["said exactly", "in these words", "means"]
+    assert first.locator(".leg").all_inner_texts()[:3] == ["said exactly", "in these words", "sounds like it"]
+    assert first.locator(".verdict").inner_text().startswith("found · ")
     first.get_by_role("button").click()
     video = page.locator("video")
     start_s = hit_start_ms(page, url) / 1000
@@ -101,7 +102,7 @@ def test_it_works_by_keyboard_and_on_a_narrow_screen(page: Any, url: str) -> Non
     page.goto(f"{url}/?q=license")
     page.locator("#list .play").first.wait_for()
     page.get_by_label("What was said?").focus()
-    for _ in ("the button", "the choice of doubtful words", "the first hit"):
+    for _ in ("the button", "the choice of doubtful words", "how it was understood", "the first hit"):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
@@ -164,6 +165,54 @@ def test_an_exact_answer_is_paged_and_downloaded_whole(page: Any, tmp_path: Path
             page.get_by_role("link", name="Download all (CSV)").click()
         assert download.value.suggested_filename == "earwitness-citations.csv"
         assert len(Path(download.value.path()).read_text().splitlines()) == 26
+        page.goto("about:blank")
+
+
+def test_a_name_found_by_its_sound_is_marked_as_it_was_written(page: Any, tmp_path: Path) -> None:
+    """The query is nowhere in the text; what sounds like it is, and a label says why it is a hit."""
+    media = write_media(tmp_path / "a.wav", mono([1_000, 3_000], 8_000, 16_000, "pcm_s16le"))
+    data = tmp_path / "data"
+    hear(data, [media], ears=Ears([line(None, 4_000, "this is Officer Kovalchik speaking")]))
+    with running(data) as url:
+        page.goto(f"{url}/?q=Kovalchick")
+        card = page.locator("#list .card").first
+        card.locator(".leg", has_text="sounds like it").wait_for()
+        assert card.locator("mark").all_inner_texts() == ["Kovalchik"]
+        page.goto("about:blank")
+
+
+def test_what_is_no_find_stands_apart_under_one_heading(page: Any, tmp_path: Path) -> None:
+    """Each hit says which it is; the heading stands before the first of them, once on all pages."""
+    media = write_media(tmp_path / "a.wav", mono([1_000, 3_000], 5_000, 16_000, "pcm_s16le"))
+    data = tmp_path / "data"
+    hear(data, [media], ears=Ears([line(None, 2_500 + 3_000 * n, "open the trunk") for n in range(24)]))
+    n_found = 3
+
+    def judge(route: Any) -> None:
+        """Where found ends is a matter of weights, which are not tested here."""
+        answer = route.fetch().json()
+        for rank, hit in enumerate(answer["hits"], answer["offset"]):
+            hit["found"] = rank < n_found
+        route.fulfill(json=answer)
+
+    with running(data) as url:
+        page.route("**/api/v1/search?*", judge)
+        page.goto(f"{url}/?q=trunk")
+        page.get_by_text("25 hits, 20 shown, in 1 recording").wait_for()
+        page.get_by_role("button", name="Next page").click()
+        page.get_by_text("25 hits in 1 recording").wait_for()
+        assert page.get_by_role("heading", name="Perhaps what was meant").count() == 1
+        listed = page.locator("#list > li").evaluate_all("(all) => all.map((one) => one.className || one.id)")
+        assert listed == ["card"] * n_found + ["perhaps"] + ["card perhaps"] * (25 - n_found)
+        says = [text.split(" · ")[0] for text in page.locator(".verdict").all_inner_texts()]
+        assert says == ["found"] * n_found + ["perhaps"] * (25 - n_found)
+        assert not page.get_by_text("As a name").is_visible()
+        page.get_by_text("How this was understood").click()
+        assert page.get_by_text("As a name: only 1 telling word. What counts: trunk 100 %.").is_visible()
+
+        n_found = 0
+        page.reload()
+        page.get_by_text("Nothing found for sure; 25 hits perhaps, 20 shown, in 1 recording").wait_for()
         page.goto("about:blank")
 
 

@@ -57,7 +57,7 @@ def test_passages_are_ordered_by_start_and_numbered(transcript: Transcript) -> N
 
 @given(transcripts())
 def test_a_passage_is_one_speaker_one_language_and_no_longer_than_allowed(transcript: Transcript) -> None:
-    """Its words come from segments of its speaker and language, and last at most 20 s unless it is one word."""
+    """Its words come from segments of its speaker and language, and last at most 8 s unless it is one word."""
     said = {(s.speaker, s.language, w.start_ms, w.end_ms, w.text) for s in transcript.segments for w in s.words}
     for passage in build_passages(transcript):
         assert {(passage.speaker, passage.language, w.start_ms, w.end_ms, w.text) for w in passage.words} <= said
@@ -183,22 +183,22 @@ def test_a_word_may_reach_into_the_silence_beside_it() -> None:
 
 
 def test_a_long_speech_is_cut_at_the_end_of_a_sentence() -> None:
-    """The end of a sentence after the first 10 s is preferred to any pause; parts last at most 20 s."""
-    words = ["word"] * 90
-    words[44] = "stop."  # at 13.5 s
+    """The end of a sentence after the first 4 s is preferred to any pause; parts last at most 8 s."""
+    words = ["word"] * 36
+    words[17] = "stop."  # at 5.4 s
     transcript = spoken(("A", 0, " ".join(words)))
     passages = build_passages(transcript)
-    assert [len(passage.words) for passage in passages] == [45, 45]
+    assert [len(passage.words) for passage in passages] == [18, 18]
     assert passages[0].text.endswith("stop.")
 
 
 def test_a_long_speech_without_sentences_is_cut_at_its_longest_pause() -> None:
-    """Without a sentence's end, the longest pause between 10 and 20 s is where it is cut."""
+    """Without a sentence's end, the longest pause between 4 and 8 s is where it is cut."""
     transcript = spoken(
-        ("A", 0, "a " * 10),  # a longer pause, too early
-        ("A", 4_400, "b " * 30),  # to 13.4 s
-        ("A", 14_000, "c " * 10),
-        ("A", 17_100, "d " * 30),
+        ("A", 0, "a " * 5),  # a longer pause, too early
+        ("A", 2_900, "b " * 8),  # to 5.3 s
+        ("A", 5_900, "c " * 4),
+        ("A", 7_200, "d " * 10),
     )
     assert [passage.text.split()[0] for passage in build_passages(transcript)] == ["a", "c"]
 
@@ -214,7 +214,7 @@ def test_what_was_heard_without_word_times_is_kept() -> None:
 
 def test_a_translation_goes_where_most_of_its_words_are() -> None:
     """A translated segment that is cut gives its translation to one part only."""
-    transcript = spoken(line("A", 0, "uno dos tres " + "más " * 90, "es", "one two three more"))
+    transcript = spoken(line("A", 0, "uno dos tres " + "más " * 30, "es", "one two three more"))
     passages = build_passages(transcript)
     assert len(passages) == 2
     assert [passage.translation for passage in passages] == ["one two three more", None]

@@ -135,7 +135,6 @@ def test_what_the_wearer_said_is_asked_for_by_kind(client: TestClient) -> None:
         ({"q": "trunk", "deadline_ms": "0"}, "parameter-wrong", "deadline_ms"),
         ({"q": "trunk", "mode": "loud"}, "parameter-wrong", "mode"),
         ({"q": "trunk", "doubtful": "perhaps"}, "parameter-wrong", "doubtful"),
-        ({"q": "trunk", "mode": "sounds"}, "leg-unavailable", "mode"),
         ({"q": "trunk", "since": "soon"}, "time-wrong", "since"),
         ({"q": "trunk", "oficer": "A"}, "parameter-wrong", "oficer"),
     ],
@@ -145,6 +144,21 @@ def test_a_wrong_question_is_refused_by_the_name_of_its_parameter(
 ) -> None:
     """Nothing is guessed: a misspelt filter that is ignored would search what was to be left out."""
     problem(client.get(f"{API}/search", params=parameters), 422, name, field)
+
+
+def test_a_leg_that_cannot_run_here_is_refused_by_the_name_of_its_mode(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for alone there is nothing to answer with; otherwise it is degraded."""
+
+    def missing(*_: object, **__: object) -> tuple[str, ...]:
+        raise search.errors.LegUnavailable("sounds", "espeak-ng is not installed")
+
+    monkeypatch.setattr("search.evidence.pronunciations", missing)
+    monkeypatch.setattr("search.searcher.pronunciations", missing)
+    problem(client.get(f"{API}/search", params={"q": "trunk", "mode": "sounds"}), 422, "leg-unavailable", "mode")
+    answer = client.get(f"{API}/search", params={"q": "trunk"}).json()
+    assert answer["degraded"] == ["sounds: espeak-ng is not installed"]
 
 
 def test_every_error_of_search_and_of_hearing_has_its_status() -> None:

@@ -153,8 +153,8 @@ class ClusterIndex:
                 else query.vector.tolist(),
                 using=query.leg.value,
                 limit=query.limit,
-                filter=_filter(query.filters),
-                with_payload=True,
+                filter=_filter(query.filters, *_among(query)),
+                with_payload=query.among is None,
             )
             for query in queries
         ]
@@ -238,6 +238,12 @@ def _match(field: str, value: str) -> models.FieldCondition:
     from qdrant_client import models
 
     return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+
+
+def _among(query: LegQuery) -> list[models.Condition]:
+    from qdrant_client import models
+
+    return [] if query.among is None else [models.HasIdCondition(has_id=list(query.among))]
 
 
 def _filter(filters: Filters, *also: models.Condition) -> models.Filter | None:

@@ -127,15 +127,15 @@ class EdgeIndex:
                     else query.vector.tolist(),
                     using=query.leg.value,
                 ),
-                filter=_filter(query.filters),
-                with_payload=True,
+                filter=_filter(query.filters, *_among(query)),
+                with_payload=query.among is None,
             )
             for query in queries
         ]
         answers = self._shard.query_batch(qdrant.QueryBatchRequest(requests))
         return [
             sorted(
-                (LegHit(str(point.id), float(point.score), point.payload) for point in points),
+                (LegHit(str(point.id), float(point.score), point.payload or {}) for point in points),
                 key=lambda hit: (-hit.score, hit.id),
             )
             for points in answers
@@ -236,6 +236,12 @@ def _match(field: str, value: str) -> Any:
     import qdrant_edge as qdrant
 
     return qdrant.FieldCondition(key=field, match=qdrant.MatchValue(value))
+
+
+def _among(query: LegQuery) -> list[Any]:
+    import qdrant_edge as qdrant
+
+    return [] if query.among is None else [qdrant.HasIdCondition(set(query.among))]
 
 
 def _filter(filters: Filters, *also: Any) -> Any:

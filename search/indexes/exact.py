@@ -39,9 +39,9 @@ class ExactIndex:
             self._check(len(query.vector))
             scores = {row.id: float(np.dot(row.meaning, query.vector)) for row in self._rows.values()}
         passing = [
-            LegHit(key, score, self._rows[key].payload)
+            LegHit(key, score, self._rows[key].payload if query.among is None else {})
             for key, score in scores.items()
-            if passes(self._rows[key].payload, query.filters)
+            if (query.among is None or key in query.among) and passes(self._rows[key].payload, query.filters)
         ]
         return sorted(passing, key=lambda hit: (-hit.score, hit.id))[: query.limit]
 

@@ -28,12 +28,13 @@ FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: sugg
     type=click.Choice(["auto", "exact", "words", "sounds", "meaning"]),
     default="auto",
     show_default=True,
-    help="auto combines all; exact finds these words in this order. A query in double quotes is exact.",
+    help="auto combines all and says how likely each hit is; exact finds every place these words were said in this "
+    "order, as does a query in double quotes; words, sounds and meaning are asked alone.",
 )
 @click.option(
     "--doubtful",
     is_flag=True,
-    help="Also count as said exactly what may not have been said: doubtful words, and those a vocabulary suggested.",
+    help="Also find what may not have been said: doubtful passages, and exactly, words a vocabulary suggested.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Hits to return.")
 @click.option(
@@ -48,6 +49,11 @@ FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: sugg
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
     help="Answer with what there is by then, and say so. [default: the setting search_deadline_seconds, 10]",
+)
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Show what QUERY was taken for, what each of its words weighs, and what each leg adds to a hit's log odds.",
 )
 @click.option(
     "--format",
@@ -79,6 +85,7 @@ def command(
     limit: int,
     offset: int,
     deadline: float | None,
+    explain: bool,
     format_: CitationFormat | None,
     output: Path | None,
     **filters: str | None,
@@ -104,7 +111,7 @@ def command(
     if options.json:
         print_json(found)
     else:
-        _show(found)
+        _show(found, explain)
 
 
 @contextmanager
@@ -155,10 +162,16 @@ def _write(options: Globals, blocks: Iterable[bytes], output: Path | None) -> No
         click.echo(str(output))
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any], explain: bool) -> None:
     out = console()
+    if explain:
+        out.print(_taken_for(found), markup=False, soft_wrap=True)
+    fused = found["mode"] == "auto" and not found["exact"]
+    says_perhaps = not fused  # once, before the first of them: what is found comes first
     for rank, hit in enumerate(found["hits"], found["offset"] + 1):
-        legs = ", ".join(f"{leg} {score:.2f}" for leg, score in hit["legs"].items() if score is not None)
+        if not hit["found"] and not says_perhaps:
+            out.print("Perhaps what was meant:" if rank > 1 else "Nothing is found for sure. Perhaps what was meant:")
+            says_perhaps = True
         who = " · ".join(str(hit[name]) for name in ("recorded_at", "officer", "incident_id") if hit[name])
         span = f"{clock(hit['start_ms'])}–{clock(hit['end_ms'])}"
         out.print(f"[bold]{rank}. {_name(hit['source'])}  {span}[/]", soft_wrap=True)
@@ -168,19 +181,43 @@ def _show(found: dict[str, Any]) -> None:
         out.print(f"   {speaker} ({about}): {hit['text']}", markup=False, soft_wrap=True)
         if hit["translation"]:
             out.print(f"   in English, by machine: {hit['translation']}", markup=False, soft_wrap=True)
-        flags = f"; {', '.join(FLAGS.get(flag, flag) for flag in hit['flags'])}" if hit["flags"] else ""
-        out.print(f"   score {hit['score']:.2f} ({legs}){flags}", style="dim", markup=False, soft_wrap=True)
-    out.print(_summary(found), markup=False, soft_wrap=True)
+        if why := _why(hit, fused, found["exact"]):
+            out.print(f"   {why}", style="dim", markup=False, soft_wrap=True)
+        if explain and hit["adds"]:
+            adds = ", ".join(f"{leg} {value:+.1f}" for leg, value in hit["adds"].items())
+            out.print(f"   added to the log odds: {adds}", style="dim", markup=False, soft_wrap=True)
+    out.print(_summary(found, fused), markup=False, soft_wrap=True)
     if left_out := found["left_out"]:
-        places = "1 place matches" if left_out == 1 else f"{left_out} places match"
-        out.print(f"Left out: {places} only with doubtful words; --doubtful shows them.", soft_wrap=True)
+        one = left_out == 1
+        places = f"{left_out} {'place matches' if one else 'places match'} only with doubtful words"
+        passages = f"{left_out} doubtful {'passage' if one else 'passages'}"
+        out.print(f"Left out: {places if found['exact'] else passages}; --doubtful shows them.", soft_wrap=True)
     if found["exact"] and found["total"] > found["offset"] + len(found["hits"]):
         out.print("The next page: --offset; all of them: --format csv -o FILE.", markup=False, soft_wrap=True)
     for missing in found["degraded"]:
         out.print(f"Degraded: {missing}", markup=False, soft_wrap=True)
 
 
-def _summary(found: Mapping[str, Any]) -> str:
+def _why(hit: Mapping[str, Any], fused: bool, exact: bool) -> str:
+    """What speaks for a hit, and against it. That an exact one is exact needs no saying."""
+    flags = ", ".join(FLAGS.get(flag, flag.replace("_", " ")) for flag in hit["flags"])
+    if exact:
+        return flags
+    legs = ", ".join(f"{leg} {score:.2f}" for leg, score in hit["legs"].items() if score is not None)
+    says = f"{'found' if hit['found'] else 'perhaps'}, score {hit['score']:.2f} ({legs})" if fused else legs
+    return "; ".join(filter(None, (says, flags)))
+
+
+def _taken_for(found: Mapping[str, Any]) -> str:
+    """What the query was taken for, in one line."""
+    understood = found["understood"]
+    if understood is None:
+        return "Taken for exactly these words, in this order."
+    words = ", ".join(f"{word['text']} {word['worth']:.0%}" for word in understood["words"])
+    return f"Taken for a {understood['kind']}: {understood['reason']}. What counts: {words}."
+
+
+def _summary(found: Mapping[str, Any], fused: bool) -> str:
     """How many hits, which of them are shown, and what was searched."""
     searched, total, offset, n_shown = found["searched"], found["total"], found["offset"], len(found["hits"])
     word = "hit" if total == 1 else "hits"
@@ -189,7 +226,9 @@ def _summary(found: Mapping[str, Any]) -> str:
         shown = f"No hits beyond the first {offset}; {least}{total} in all" if offset else "No hits"
     else:
         which = f"{offset + 1}–{offset + n_shown}" if offset else n_shown
-        shown = f"{least}{total} {word}, {which} shown".capitalize()
+        n_found = sum(hit["found"] for hit in found["hits"])
+        sure = f" ({n_found} found, {n_shown - n_found} perhaps)" if fused else ""
+        shown = f"{least}{total} {word}, {which} shown{sure}".capitalize()
     speech, silence = (length(round(searched[name] * 1000)) for name in ("speech_seconds", "silent_seconds"))
     awaiting = f" ({searched['awaiting_index']} heard, awaiting the index)" if searched["awaiting_index"] else ""
     return (

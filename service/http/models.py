@@ -43,7 +43,8 @@ class Asked(RecordingFilters):
     q: str = Field(description="what was said, roughly; in double quotes: exactly", max_length=2000)
     mode: Mode = Field(Mode.AUTO, description="which ways of matching; auto combines them")
     doubtful: bool = Field(
-        False, description="also count as said exactly what may not have been said: doubtful and primed words"
+        False,
+        description="also find what may not have been said: doubtful passages, and exactly, primed words",
     )
     recording: str | None = Field(None, description="only this recording: an id, its beginning, or a source path")
     speaker: str | None = Field(None, description="only what this speaker said: SPEAKER_00, or wearer or radio")
@@ -85,8 +86,12 @@ class Hit(Answer):
     speaker: str | None
     speaker_kind: str | None = Field(description="wearer: likely wears the camera; radio: likely heard through one")
     language: str
-    score: float = Field(description="0 to 1")
+    score: float = Field(description="0 to 1: the probability that this answers; of one leg alone, its own score")
+    found: bool = Field(
+        description="whether that is enough to say so; false: perhaps what was meant, and of one leg alone not judged"
+    )
     legs: dict[str, float | None] = Field(description="each way of matching; null: it did not match or run")
+    adds: dict[str, float] = Field(description="what each leg adds to the log odds of the score; empty: nothing fused")
     recorded_at: str | None
     officer: str | None
     incident_id: str | None
@@ -101,6 +106,21 @@ class Hit(Answer):
     )
     version: str = Field(description="of the transcript: its SHA-256")
     said: str = Field(description="the words of the phrase where it was found exactly, else those of the passage")
+
+
+class AskedWord(Answer):
+    """A word of the query, or the words that make one number; what it is worth of all of them."""
+
+    text: str
+    worth: float
+
+
+class Understood(Answer):
+    """What the query was taken for: the legs are weighed by it."""
+
+    kind: Literal["name", "question", "description"]
+    reason: str
+    words: list[AskedWord]
 
 
 class Searched(Answer):
@@ -119,16 +139,18 @@ class SearchAnswer(Answer):
     query: str
     mode: str
     exact: bool = Field(description="whether only these words in this order were looked for")
-    doubtful: bool = Field(description="whether doubtful and primed words counted as said exactly")
+    doubtful: bool = Field(description="whether what may not have been said was asked for, too")
     offset: int
     hits: list[Hit]
     total: int
     total_is_exact: bool = Field(description="whether the total counts every place: exact searches that were in time")
     left_out: int = Field(
-        description="exact mode: places that match only with doubtful or primed words, and are not in the total"
+        description="exact mode: places that match only with doubtful or primed words; other modes: doubtful passages. "
+        "They are not in the total"
     )
     searched: Searched
     degraded: list[str] = Field(description="what could not be asked, or not to the end, and why")
+    understood: Understood | None = Field(description="what the query was taken for; null: exactly these words")
 
 
 class StageState(Answer):

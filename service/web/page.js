@@ -1,7 +1,7 @@
 // The page: the query and the moment that plays are in its address, so that a link says both.
 
 import { answer, play } from "./player.js";
-import { count, hitCard, length, recordingCard } from "./show.js";
+import { count, hitCard, inWords, length, perhapsHeading, recordingCard, understanding } from "./show.js";
 
 const $ = (id) => document.getElementById(id);
 const SHOWN = 20;
@@ -53,6 +53,7 @@ async function asking(words, question, found) {
   $("status").textContent = words;
   $("more").hidden = true;
   $("download").hidden = true;
+  $("understood").hidden = true;
   try {
     const body = await answer(await fetch(question));
     if (mine === asked) found(body);
@@ -66,10 +67,13 @@ async function asking(words, question, found) {
 function find(q, doubtful, offset) {
   const question = new URLSearchParams({ q, doubtful, limit: SHOWN, offset });
   return asking("Searching…", `/api/v1/search?${question}`, (found) => {
-    const words = q.match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*/gu) ?? [];
+    const words = inWords(q);
     const cards = found.hits.map((hit) => hitCard(hit, words, playFrom(hit.recording_id, hit.start_ms)));
     add(cards, offset);
+    document.querySelector("#list .card.perhaps")?.before($("perhaps") ?? perhapsHeading());
     $("status").replaceChildren(...summary(found));
+    $("understood").hidden = false;
+    $("understood").querySelector("p").textContent = understanding(found);
     $("download").hidden = !(found.exact && found.total);
     $("download").href = `/api/v1/search/export?${new URLSearchParams({ q, doubtful, format: "csv" })}`;
     const next = offset + SHOWN;
@@ -80,13 +84,15 @@ function find(q, doubtful, offset) {
 function summary({ offset, hits, total, exact, total_is_exact, left_out, searched, degraded }) {
   const shown = offset + hits.length;
   const heading = document.createElement("strong");
-  heading.textContent = shown ? `${exact && !total_is_exact ? "At least " : ""}${count(total, "hit")}` : "Nothing found";
+  const sure = document.querySelector("#list .card:not(.perhaps)");
+  const inAll = `${exact && !total_is_exact ? "At least " : ""}${count(total, "hit")}`;
+  heading.textContent = !shown ? "Nothing found" : sure ? inAll : `Nothing found for sure; ${count(total, "hit")} perhaps`;
   const part = shown < total ? `, ${shown} shown,` : "";
   const speech = length(searched.speech_seconds * 1000);
   const silent = searched.silent_seconds ? ` ${length(searched.silent_seconds * 1000)} were digitally silent.` : "";
   const heard = searched.awaiting_index ? ` (${searched.awaiting_index} heard, but not yet in the index)` : "";
   const waiting = searched.not_processed ? ` ${count(searched.not_processed, "recording is", "recordings are")} not processed yet${heard}.` : "";
-  const leftOut = left_out ? ` ${count(left_out, "place")} with doubtful words left out.` : "";
+  const leftOut = left_out ? ` ${exact ? `${count(left_out, "place")} with doubtful words` : count(left_out, "doubtful passage")} left out.` : "";
   const doubt = shown ? "" : " That does not mean nobody said it: machines mishear. Try other words, or leave the quotes out.";
   const missing = degraded.map((reason) => ` Not asked: ${reason}.`).join("");
   return [heading, `${part} in ${count(searched.recordings, "recording")} with ${speech} of speech.${silent}${waiting}${leftOut}${doubt}${missing}`];

@@ -50,20 +50,31 @@ export function languageName(code) {
   }
 }
 
-const LEGS = { exact: "said exactly", words: "in these words", sounds: "sounds like it", meaning: "means" };
+const LEGS = { exact: "said exactly", words: "in these words", sounds: "sounds like it", meaning: "close in meaning" };
+const NOTABLE = 0.3; // a leg that says less says nothing to a reader; every number is in the title of found or perhaps
 const FLAGS = { doubtful: "doubtful – may not have been said", primed: "suggested by the vocabulary" };
 
 export function hitCard(hit, words, play) {
   const legs = Object.entries(hit.legs)
-    .filter(([, score]) => score !== null)
+    .filter(([, score]) => score !== null && score >= NOTABLE)
     .map(([leg, score]) => element("li", { class: "leg", title: `${leg} ${score.toFixed(2)}`, text: LEGS[leg] ?? leg }));
+  const said = inWords(hit.said); // where it was found by its sound: the words that sound so
+  const spoken = said.length < inWords(hit.text).length ? said : [];
+  const perhaps = !hit.found;
+  const every = Object.entries(hit.legs).map(([leg, score]) => `${leg} ${score?.toFixed(2) ?? "–"}`);
+  const isFused = Object.keys(hit.adds).length > 0; // else it was asked for exactly, and was said exactly
+  const verdict = isFused && element("li", {
+    class: perhaps ? "verdict" : "verdict found",
+    title: every.join(", "),
+    text: `${perhaps ? "perhaps" : "found"} · score ${hit.score.toFixed(2)}`,
+  });
   const button = element("button", {
     class: "play",
     type: "button",
     children: [element("time", { text: clock(hit.start_ms) }), ` · ${fileName(hit.source)}`],
   });
   const card = element("li", {
-    class: "card",
+    class: perhaps ? "card perhaps" : "card",
     children: [
       button,
       element("p", { class: "meta", text: [moment(hit.recorded_at), hit.officer, hit.incident_id].filter(Boolean).join(" · ") }),
@@ -71,7 +82,7 @@ export function hitCard(hit, words, play) {
         lang: hit.language,
         children: [
           hit.context_before && element("p", { class: "around", text: hit.context_before }),
-          element("p", { class: "said", children: marked(hit.text, words) }),
+          element("p", { class: "said", children: marked(hit.text, words, spoken) }),
           hit.context_after && element("p", { class: "around", text: hit.context_after }),
         ],
       }),
@@ -85,8 +96,8 @@ export function hitCard(hit, words, play) {
         class: "badges",
         "aria-label": "Why this is a hit",
         children: [
+          verdict,
           ...legs,
-          element("li", { text: `score ${hit.score.toFixed(2)}` }),
           element("li", { text: [hit.speaker ?? "speaker unknown", hit.speaker_kind].filter(Boolean).join(" · ") }),
           element("li", { text: languageName(hit.language) }),
           ...hit.flags.map((flag) => element("li", { class: "flag", text: FLAGS[flag] ?? flag.replaceAll("_", " ") })),
@@ -96,6 +107,17 @@ export function hitCard(hit, words, play) {
   });
   button.addEventListener("click", () => play(card));
   return card;
+}
+
+// Stands once in the list, before the first hit that is no find.
+export function perhapsHeading() {
+  return element("li", { id: "perhaps", children: [element("h2", { text: "Perhaps what was meant" })] });
+}
+
+export function understanding({ understood }) {
+  if (!understood) return "As exactly these words, in this order.";
+  const words = understood.words.map(({ text, worth }) => `${text} ${Math.round(100 * worth)} %`);
+  return `As a ${understood.kind}: ${understood.reason}. What counts: ${words.join(", ")}.`;
 }
 
 export function recordingCard(recording, play) {
@@ -125,11 +147,15 @@ export function recordingCard(recording, play) {
   return card;
 }
 
-// The query inside what was said: all its words in a row, else each that is longer than two letters.
-function marked(text, words) {
-  const said = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  if (!said.length) return [text];
-  const choices = [said.join("[^\\p{L}\\p{N}]+"), ...said.filter((word) => word.length > 2)].join("|");
+export function inWords(text) {
+  return text.match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*/gu) ?? [];
+}
+
+// The query inside what was said: `spoken` in a row, or all its words, else each that is longer than two letters.
+function marked(text, words, spoken = []) {
+  const rows = [spoken, words].filter((row) => row.length).map((row) => row.join("[^\\p{L}\\p{N}]+"));
+  if (!rows.length) return [text];
+  const choices = [...rows, ...words.filter((word) => word.length > 2)].join("|");
   const parts = [];
   let end = 0;
   for (const match of text.matchAll(new RegExp(`(?<![\\p{L}\\p{N}])(?:${choices})(?![\\p{L}\\p{N}])`, "giu"))) {

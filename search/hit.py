@@ -1,0 +1,140 @@
+"""A hit: a moment that answers a query, with everything that is shown of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from search.evidence import Evidence
+from search.passages import DOUBTS, SpokenWord
+from search.phrase import Occurrence, own_words
+from search.protocols import Payload
+from search.sounds import SoundMatch
+from transcribe.transcript import RecordingId
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A moment that answers a query.
+
+    `score` is the probability that it does, 0..1 (of a single leg: the leg's own), and `found` whether that is enough
+    to say so; else it is perhaps what was meant. `legs` by name, None where a leg did not match or run. `adds`: what
+    each leg adds to the log odds. `flags` are the passage's; but where the phrase itself was found, `doubtful` and
+    `primed` speak of its words alone.
+    """
+
+    recording_id: RecordingId
+    source: str
+    start_ms: int
+    end_ms: int
+    text: str
+    speaker: str | None
+    speaker_kind: str | None
+    language: str
+    score: float
+    found: bool
+    legs: dict[str, float | None]
+    adds: dict[str, float]
+    recorded_at: str | None
+    officer: str | None
+    incident_id: str | None
+    translation: str | None
+    context_before: str
+    context_after: str
+    confidence: float
+    flags: tuple[str, ...]
+    version: str
+    said: tuple[SpokenWord, ...]  # the words of the phrase where it was found, else the passage's
+
+    def to_json(self) -> dict[str, Any]:
+        """The form other systems rely on; `angles` is filled once cameras are linked."""
+        return {
+            "recording_id": self.recording_id,
+            "source": self.source,
+            "start_ms": self.start_ms,
+            "end_ms": self.end_ms,
+            "text": self.text,
+            "speaker": self.speaker,
+            "speaker_kind": self.speaker_kind,
+            "language": self.language,
+            "score": round(self.score, 4),
+            "found": self.found,
+            "legs": {leg: None if score is None else round(score, 4) for leg, score in self.legs.items()},
+            "adds": {leg: round(value, 2) for leg, value in self.adds.items()},
+            "recorded_at": self.recorded_at,
+            "officer": self.officer,
+            "incident_id": self.incident_id,
+            "angles": [],
+            "translation": self.translation,
+            "context_before": self.context_before,
+            "context_after": self.context_after,
+            "confidence": self.confidence,
+            "flags": list(self.flags),
+            "version": self.version,
+            "said": " ".join(word.text for word in self.said),
+        }
+
+
+def hit_of(
+    payload: Payload,
+    score: float,
+    found: bool,
+    evidence: Evidence,
+    adds: dict[str, float] | None = None,
+    said: Occurrence | None = None,
+    heard: SoundMatch | None = None,
+) -> Hit:
+    """A passage as a hit.
+
+    Args:
+        said: where the phrase itself was found: the span is that of exactly its words, and the text the passage's and
+            the words of a phrase that runs beyond it.
+        heard: else, where it sounds like the query: the span is that of these words.
+    """
+    metadata = payload["metadata"]
+    flags = list(payload["flags"])
+    if said is not None:
+        flags = [*(flag for flag in flags if flag not in DOUBTS), *said.doubts]
+        flags += ["across_speakers"] if said.across_speakers else []
+    words = _spoken(payload, heard) if said is None else said.said
+    narrowed = bool(words) and (said is not None or heard is not None)
+    return Hit(
+        RecordingId(payload["recording_id"]),
+        payload["source"],
+        words[0].start_ms if narrowed else payload["start_ms"],
+        max(word.end_ms for word in words) if narrowed else payload["end_ms"],
+        f"{payload['text']} {said.beyond}" if said and said.beyond else payload["text"],
+        payload["speaker"],
+        payload.get("speaker_kind"),  # rows made before there were kinds are searched until they are made again
+        payload["language"],
+        score,
+        found,
+        _legs(evidence),
+        adds or {},
+        metadata.get("recorded_at"),
+        metadata.get("officer"),
+        metadata.get("incident_id"),
+        payload["translation"],
+        payload["context_before"],
+        payload["context_after"],
+        payload["confidence"],
+        tuple(flags),
+        payload["version"],
+        words,
+    )
+
+
+def _spoken(payload: Payload, heard: SoundMatch | None) -> tuple[SpokenWord, ...]:
+    """The passage's words, or those of them that sound like the query."""
+    if heard is None:
+        return tuple(own_words(payload))
+    some = payload["words"][heard.first_word : heard.last_word + 1]
+    return tuple(SpokenWord(start, end, text, payload["speaker"], tuple(d)) for start, end, text, *d in some)
+
+
+def _legs(evidence: Evidence) -> dict[str, float | None]:
+    """By leg what it found; a leg that found nothing of the query in the passage did not match."""
+    sounds = max(evidence.sounds or 0.0, evidence.together or 0.0)
+    return {"exact": evidence.exact or None, "words": evidence.words or None, "sounds": sounds or None} | {
+        "meaning": None if evidence.meaning is None else max(0.0, evidence.meaning)
+    }
