@@ -20,6 +20,8 @@ from service.scan import MEDIA_EXTENSIONS
 from transcribe.spans import Span
 from transcribe.transcript import Turn
 
+METADATA = ("recorded_at", "officer", "badge", "unit", "incident_id", "category", "camera_serial", "restricted")
+
 
 class CorpusWrong(Exception):
     """The folder is not a corpus, or a label in it cannot be read."""
@@ -44,6 +46,17 @@ class Utterance:
     overlapped: bool = False
     snr_db: float | None = None
     timed: bool = True
+    spoken: str = ""  # the same in the words said ("forty-two hundred" for 4200); empty: unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who speaks in a recording; `id` is the speaker of their utterances."""
+
+    id: str
+    name: str
+    role: str  # officer, dispatcher, civilian, interpreter
+    is_wearer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,9 @@ class Reference:
     turns: tuple[Turn, ...] = ()  # sorted by start
     wearer: str | None = None  # the speaker who wears the camera; None: unknown, or nobody speaks
     pair: str | None = None  # the recording of the same moments by another camera
+    people: tuple[Person, ...] = ()
+    duration_ms: int = 0  # 0: the labels do not say
+    metadata: Mapping[str, str] = field(default_factory=dict)  # what an evidence system would say, as METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +128,8 @@ def read_corpus(folder: Path, limit: int | None = None) -> Corpus:
     if not (patrol or voices or speech):
         raise CorpusWrong(folder, "it holds no patrol/*.json, voices/*.rttm or speech/*.txt")
     manifest = folder / "patrol" / "manifest.csv"
-    queries = _queries(folder / "queries.jsonl", {reference.name for reference in patrol})
+    asked = folder / "queries.jsonl"
+    queries = read_queries(asked, {reference.name for reference in patrol}) if asked.exists() else ()
     return Corpus(folder.resolve().name, patrol, voices, speech, queries, manifest if manifest.is_file() else None)
 
 
@@ -128,10 +145,15 @@ def _patrol(path: Path) -> Reference:
                 utterance.get("channel", "mic"),
                 bool(utterance.get("overlapped", False)),
                 utterance.get("snr_db"),
+                spoken=utterance.get("spoken", ""),
             )
             for utterance in sorted(labels["utterances"], key=lambda one: float(one["start"]))
         )
-        wearer = next((one["id"] for one in labels.get("speakers", ()) if one.get("wearer")), None)
+        people = tuple(
+            Person(one["id"], one.get("name", ""), one.get("role", ""), bool(one.get("wearer")))
+            for one in labels.get("speakers", ())
+        )
+        duration_ms = round(1000 * float(labels.get("duration", 0)))
     except (KeyError, TypeError, ValueError) as error:
         raise CorpusWrong(path, f"an utterance or speaker in it is not as expected ({error!r})") from error
     rttm = path.with_suffix(".rttm")
@@ -140,7 +162,11 @@ def _patrol(path: Path) -> Reference:
         if rttm.exists()
         else tuple(Turn(one.span.start_ms, one.span.end_ms, one.speaker or "unknown") for one in utterances)
     )
-    return Reference(path.stem, _media(path), utterances, turns, wearer, labels.get("pair"))
+    wearer = next((person.id for person in people if person.is_wearer), None)
+    metadata = {name: str(labels[name]) for name in METADATA if labels.get(name)}
+    return Reference(
+        path.stem, _media(path), utterances, turns, wearer, labels.get("pair"), people, duration_ms, metadata
+    )
 
 
 def _voices(path: Path) -> Reference:
@@ -175,9 +201,12 @@ def read_turns(path: Path) -> tuple[Turn, ...]:
     return tuple(sorted(turns, key=lambda turn: (turn.start_ms, turn.end_ms)))
 
 
-def _queries(path: Path, recordings: set[str]) -> tuple[LabelledQuery, ...]:
-    if not path.exists():
-        return ()
+def read_queries(path: Path, recordings: set[str]) -> tuple[LabelledQuery, ...]:
+    """The queries of a file, with their answers in these recordings; one that loses all its answers is left out.
+
+    Raises:
+        CorpusWrong
+    """
     queries = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
