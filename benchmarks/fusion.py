@@ -182,7 +182,7 @@ def found_from(weights: Mapping[Kind, Weights], judged: Sequence[Judged]) -> flo
 
 def probabilities(weights: Weights, one: Judged) -> Numbers:
     """Of each passage of a query."""
-    odds = one.clues @ np.array([weights.weights[name] for name in CLUES]) + weights.constant
+    odds = one.clues @ np.array([weights.weights.get(name, 0.0) for name in CLUES]) + weights.constant
     return np.asarray(1 / (1 + np.exp(-odds)))
 
 
