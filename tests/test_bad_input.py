@@ -252,7 +252,6 @@ def test_commands_without_an_archive_say_what_to_do(tmp_path: Path, args: list[s
         (["search", "..."], 1, "no word"),
         (["search", "hello", "--since", "yesterday"], 1, "--since"),
         (["search", "hello", "--recording", "ffffffff"], 1, "no recording is known"),
-        (["search", "hello", "--mode", "sounds"], 1, "sounds"),
         (["export", "ffffffff", "--format", "srt"], 1, "no recording is known"),
         (["export", "--all", "--format", "srt", "-o", "/proc/none"], 1, "/proc/none"),
     ],

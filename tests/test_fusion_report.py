@@ -66,10 +66,14 @@ def of_every_kind(n: int = 60) -> list[Judged]:
 @pytest.mark.parametrize("clue", [WORDS_SQUARED, TOGETHER, MEANING])
 @pytest.mark.parametrize("kind", Kind)
 def test_a_clue_that_tells_gets_the_weight_and_useless_ones_nearly_none(clue: int, kind: Kind) -> None:
-    """At least four fifths of all that is given, by whichever clue right passages differ from wrong ones."""
+    """At least four fifths of all that is given, by whichever clue right passages differ from wrong ones.
+
+    Apart from the least that the very words get in any case.
+    """
     weights = fit(judged(200, {clue: 0.3}, kind), kind).weights
     assert all(weight >= 0 for weight in weights.values())
-    assert weights[CLUES[clue]] >= 0.8 * sum(weights.values())
+    assert weights["exact"] > 0
+    assert weights[CLUES[clue]] >= 0.8 * sum(weight for name, weight in weights.items() if name != "exact")
 
 
 def test_a_clue_that_speaks_against_right_passages_gets_none() -> None:
@@ -158,12 +162,12 @@ def test_no_query_is_judged_by_a_fit_that_saw_its_text(monkeypatch: pytest.Monke
     assert [result.n_hits for result in results] == [N_PASSAGES] * len(some)
 
 
-def test_a_tie_counts_against_us() -> None:
+def test_a_tie_with_a_wrong_passage_counts_against_us() -> None:
     """A right passage that stands level with wrong ones comes last of them; a query without one has no rank."""
     right = np.array([False, True, False, True])
     one = Judged("g", "x", Kind.NAME, np.zeros((4, len(CLUES))), right)
     assert ranked(np.array([0.9, 0.5, 0.5, 0.1]), one, 0.5).first == 3
-    assert ranked(np.array([0.1, 0.9, 0.5, 0.9]), one, 0.9).first == 2  # the other right one stands level too
+    assert ranked(np.array([0.1, 0.9, 0.5, 0.9]), one, 0.9).first == 1  # level with another right one
     assert (ranked(np.array([0.9, 0.8, 0.1, 0.2]), one, 0.5).n_found, ranked(np.ones(4), one, 2).n_found) == (2, 0)
     absent = Judged("g", "x", Kind.NAME, np.zeros((2, len(CLUES))), np.array([False, False]))
     nowhere = ranked(np.array([0.5, 0.4]), absent, 0.5)

@@ -348,7 +348,7 @@ def test_resampling_neither_adds_nor_loses_time(rate: int, n_samples: int) -> No
     """The number of samples out is the length in, to half a sample."""
     samples = np.zeros(n_samples, np.float32)
     timeline = heard(frames_of(samples, rate, list(range(0, n_samples, 1600))))
-    assert timeline.n_samples == round(n_samples / rate * SAMPLE_RATE)
+    assert abs(timeline.n_samples - n_samples / rate * SAMPLE_RATE) <= 0.5
 
 
 def test_a_recording_that_changes_its_rate_goes_on() -> None:
