@@ -26,6 +26,18 @@ class EmptyQuery(SearchError):
         return "the query holds no word: ask for something that may have been said, such as show me your hands."
 
 
+class QueryWrong(SearchError):
+    """The query cannot be read; `position` is that of the character (0 is the first) where something else would fit."""
+
+    def __init__(self, position: int, expected: str) -> None:
+        super().__init__(position, expected)
+        self.position, self.expected = position, expected
+
+    def __str__(self) -> str:
+        # Without the text, as above.
+        return f"the query cannot be read at character {self.position + 1}: expected {self.expected}."
+
+
 class PageTooDeep(SearchError):
     """A page so far down that everything before it would have to be held in memory."""
 

@@ -7,7 +7,7 @@ tests; `edge`, a Qdrant Edge shard in a folder; `cluster`, a Qdrant server.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -47,11 +47,45 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between which a number must lie; None: no bound on that side."""
+
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+
+    def hold(self, value: float) -> bool:
+        """Whether it lies there."""
+        return (
+            (self.above is None or value > self.above)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.below is None or value < self.below)
+            and (self.at_most is None or value <= self.at_most)
+        )
+
+    def narrowed(self, more: Bounds) -> Bounds:
+        """Where both hold."""
+
+        def tighter(choose: Callable[[list[float]], float], *some: float | None) -> float | None:
+            given = [one for one in some if one is not None]
+            return choose(given) if given else None
+
+        return Bounds(
+            tighter(max, self.above, more.above),
+            tighter(max, self.at_least, more.at_least),
+            tighter(min, self.below, more.below),
+            tighter(min, self.at_most, more.at_most),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
     """What a passage must be; None: anything. Case and surrounding space do not count.
 
     `speaker` is a label, or a kind: `wearer` or `radio`. `since_ms` (inclusive) and `until_ms` (exclusive) are UTC
-    epoch ms of the moment the passage starts; footage whose recording time is unknown passes neither.
+    epoch ms of the moment the passage starts; footage whose recording time is unknown passes neither. `confidence` is
+    that of the passage: the mean of its words'.
     """
 
     recording_id: RecordingId | None = None
@@ -63,6 +97,7 @@ class Filters:
     speaker: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    confidence: Bounds | None = None
 
     def equal(self) -> dict[str, str]:
         """Payload field of the filter to the folded value it must have."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from search.errors import EmptyQuery, PageTooDeep
+from search.pattern import Pattern
 from search.protocols import EVERYTHING, Filters
 from search.text import tokens
 
@@ -25,11 +26,18 @@ class Mode(StrEnum):
     SOUNDS = "sounds"
     MEANING = "meaning"
 
+    @property
+    def is_one_leg(self) -> bool:
+        """Whether one leg alone is asked, by its ranking: it combines nothing."""
+        return self not in (Mode.AUTO, Mode.EXACT)
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """A question: what was said, roughly or exactly.
 
+    `pattern`: phrases combined, looked for exactly instead of the text. `typed`: the whole of what was typed, where
+    the text is what was left of it once its fields became filters; None: the text.
     `doubtful`: whether what may not have been said matches too: doubtful passages, and words with one of
     `search.passages.DOUBTS` as said exactly.
     `offset`: how many hits to leave out first.
@@ -45,6 +53,8 @@ class Query:
     filters: Filters = EVERYTHING
     doubtful: bool = False
     offset: int = 0
+    pattern: Pattern | None = None
+    typed: str | None = None
 
     def __post_init__(self) -> None:
         if not self.tokens:
@@ -58,10 +68,10 @@ class Query:
 
     @property
     def is_exact(self) -> bool:
-        """Whether only these words in this order will do: asked for, or the whole query in quotes."""
+        """Whether only these words in this order will do: asked for, the whole query in quotes, or phrases combined."""
         text = self.text.strip()
         quoted = len(text) > 1 and any(
             text[0] == opening and text[-1] == closing and not {opening, closing} & set(text[1:-1])
             for opening, closing in _QUOTES
         )
-        return self.mode is Mode.EXACT or (self.mode is Mode.AUTO and quoted)
+        return self.pattern is not None or self.mode is Mode.EXACT or (self.mode is Mode.AUTO and quoted)

@@ -10,6 +10,7 @@ DENSE = Leg.MEANING.value  # cosine
 SPARSE = (Leg.WORDS.value, Leg.SOUNDS.value)  # with the store's IDF
 PHRASE_FIELD = "exact"  # our tokens joined by spaces: a whitespace tokenizer and nothing else
 MOMENT_FIELD = "moment_ms"
+CONFIDENCE_FIELD = "confidence"
 ID_FIELD = filter_field("recording_id")
 VERSION_FIELD = "version"
 KEYWORD_FIELDS = (*(filter_field(name) for name in FILTERED), VERSION_FIELD)

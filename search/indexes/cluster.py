@@ -14,7 +14,17 @@ from search.bm25 import SparseVector
 from search.errors import DimensionMismatch, IndexDamaged, IndexOutdated
 from search.indexes.exact import count_versions
 from search.protocols import EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
-from search.schema import DENSE, ID_FIELD, KEYWORD_FIELDS, MOMENT_FIELD, PHRASE_FIELD, SPARSE, VERSION_FIELD, holds
+from search.schema import (
+    CONFIDENCE_FIELD,
+    DENSE,
+    ID_FIELD,
+    KEYWORD_FIELDS,
+    MOMENT_FIELD,
+    PHRASE_FIELD,
+    SPARSE,
+    VERSION_FIELD,
+    holds,
+)
 from transcribe.transcript import RecordingId
 
 if TYPE_CHECKING:
@@ -254,4 +264,7 @@ def _filter(filters: Filters, *also: models.Condition) -> models.Filter | None:
     if filters.since_ms is not None or filters.until_ms is not None:
         moment = models.Range(gte=filters.since_ms, lt=filters.until_ms)
         conditions.append(models.FieldCondition(key=MOMENT_FIELD, range=moment))
+    if (bounds := filters.confidence) is not None:
+        between = models.Range(gt=bounds.above, gte=bounds.at_least, lt=bounds.below, lte=bounds.at_most)
+        conditions.append(models.FieldCondition(key=CONFIDENCE_FIELD, range=between))
     return models.Filter(must=conditions) if conditions else None

@@ -19,7 +19,16 @@ from search.bm25 import SparseVector
 from search.errors import DimensionMismatch, IndexBusy, IndexDamaged, IndexOutdated
 from search.indexes.exact import count_versions
 from search.protocols import EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
-from search.schema import DENSE, ID_FIELD, KEYWORD_FIELDS, MOMENT_FIELD, PHRASE_FIELD, SPARSE, VERSION_FIELD
+from search.schema import (
+    CONFIDENCE_FIELD,
+    DENSE,
+    ID_FIELD,
+    KEYWORD_FIELDS,
+    MOMENT_FIELD,
+    PHRASE_FIELD,
+    SPARSE,
+    VERSION_FIELD,
+)
 from transcribe.transcript import RecordingId
 
 SCROLL_ROWS = 512
@@ -251,4 +260,7 @@ def _filter(filters: Filters, *also: Any) -> Any:
     if filters.since_ms is not None or filters.until_ms is not None:
         moment = qdrant.RangeFloat(gte=filters.since_ms, lt=filters.until_ms)
         conditions.append(qdrant.FieldCondition(key=MOMENT_FIELD, range=moment))
+    if (bounds := filters.confidence) is not None:
+        between = qdrant.RangeFloat(gt=bounds.above, gte=bounds.at_least, lt=bounds.below, lte=bounds.at_most)
+        conditions.append(qdrant.FieldCondition(key=CONFIDENCE_FIELD, range=between))
     return qdrant.Filter(must=conditions) if conditions else None

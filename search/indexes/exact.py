@@ -10,7 +10,7 @@ import numpy as np
 from search.bm25 import SparseVector
 from search.errors import DimensionMismatch
 from search.protocols import EVERYTHING, Filters, Leg, LegHit, LegQuery, Payload, PointId, Row
-from search.schema import MOMENT_FIELD, PHRASE_FIELD, holds
+from search.schema import CONFIDENCE_FIELD, MOMENT_FIELD, PHRASE_FIELD, holds
 from transcribe.transcript import RecordingId
 
 
@@ -93,6 +93,8 @@ class ExactIndex:
 def passes(payload: Payload, filters: Filters) -> bool:
     """Whether a row is what the filters ask for."""
     if not all(_holds(payload.get(field), value) for field, value in filters.equal().items()):
+        return False
+    if filters.confidence is not None and not filters.confidence.hold(payload[CONFIDENCE_FIELD]):
         return False
     if filters.since_ms is None and filters.until_ms is None:
         return True

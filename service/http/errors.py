@@ -24,6 +24,7 @@ log = structlog.get_logger()
 # Status, a name that stays, and the parameter at fault where it is one.
 PROBLEMS: dict[type[Exception], tuple[int, str, str | None]] = {
     search.EmptyQuery: (422, "empty-query", "q"),
+    search.QueryWrong: (422, "query-wrong", "q"),
     search.PageTooDeep: (422, "page-too-deep", "offset"),
     search.LegUnavailable: (422, "leg-unavailable", "mode"),
     search.IndexBusy: (503, "index-busy", None),
@@ -48,7 +49,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str, str | None]] = {
 }
 
 
-def problem(status: int, name: str, detail: str, field: str | None = None) -> JSONResponse:
+def problem(status: int, name: str, detail: str, field: str | None = None, position: int | None = None) -> JSONResponse:
     """The response a client gets: `title` says the name in words."""
     body = Problem(
         type=f"urn:earwitness:problem:{name}",
@@ -56,6 +57,7 @@ def problem(status: int, name: str, detail: str, field: str | None = None) -> JS
         status=status,
         detail=detail,
         field=field,
+        position=position,
     )
     headers = {"Retry-After": RETRY_SECONDS} if status == 503 else {}
     return JSONResponse(body.model_dump(exclude_none=True), status, headers, PROBLEM_TYPE)
@@ -75,7 +77,8 @@ def _ours(_request: Request, error: Exception) -> JSONResponse:
         log.error("request failed", problem=name, error=str(error))
     if isinstance(error, service.TimeWrong):
         return problem(status, name, str(error).removeprefix("--"), error.name)
-    return problem(status, name, str(error), field)
+    position = error.position if isinstance(error, search.QueryWrong) else None
+    return problem(status, name, str(error), field, position)
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:

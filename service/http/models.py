@@ -40,7 +40,10 @@ class RecordingFilters(Question):
 class Asked(RecordingFilters):
     """What to look for, and where."""
 
-    q: str = Field(description="what was said, roughly; in double quotes: exactly", max_length=2000)
+    q: str = Field(
+        description="what was said, roughly; in double quotes: exactly; or phrases combined, as the README says",
+        max_length=2000,
+    )
     mode: Mode = Field(Mode.AUTO, description="which ways of matching; auto combines them")
     doubtful: bool = Field(
         False,
@@ -237,3 +240,6 @@ class Problem(BaseModel):
     status: int
     detail: str
     field: str | None = Field(None, description="the parameter that is wrong")
+    position: int | None = Field(
+        None, description="of the character in it where something else would fit; 0: the first"
+    )
