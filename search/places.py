@@ -1,8 +1,5 @@
-"""Every place a phrase was said, complete and in order: how often in all, any page of it, or one after another.
-
-The order is that of recorded time: by when a recording was made, then by when it was said; footage of unknown time
-last, by recording. Two places never share a rank, so that pages neither repeat nor skip while the index stays as
-it is.
+"""Every place a phrase was said, or phrases together, complete and in order (`search.rank`): how often in all, any page
+of it, or one after another.
 """
 
 from __future__ import annotations
@@ -13,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from search.deadline import NEVER, Deadline
 from search.phrase import Occurrence, occurrences
-from search.protocols import Index, Payload
+from search.places_of import places_of
+from search.protocols import Index
 from search.query import Query
+from search.rank import Rank, place_rank, recording_rank
 from transcribe.transcript import RecordingId
-
-Rank = tuple[bool, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +40,14 @@ def find_places(index: Index, query: Query, deadline: Deadline = NEVER) -> Place
 
     def counted() -> Iterator[Occurrence]:
         nonlocal total, left_out
-        for occurrence in occurrences(index, query.tokens, query.filters, deadline):
+        for occurrence in _places(index, query, deadline):
             if query.doubtful or not occurrence.doubts:
                 total += 1
                 yield occurrence
             else:
                 left_out += 1
 
-    first = heapq.nsmallest(query.offset + query.limit, counted(), key=_rank)
+    first = heapq.nsmallest(query.offset + query.limit, counted(), key=place_rank)
     return Places(first[query.offset :], total, left_out, not deadline.has_cut)
 
 
@@ -60,22 +57,21 @@ def every_place(index: Index, query: Query) -> Iterator[Occurrence]:
     Cost: one pass over the index to know the recordings, of which it holds rank and id in memory, and one question
     for each of them.
     """
+    if query.pattern is not None:
+        yield from (one for one in _places(index, query) if query.doubtful or not one.doubts)
+        return
     ranks: dict[str, Rank] = {}
     for occurrence in occurrences(index, query.tokens, query.filters):
         if query.doubtful or not occurrence.doubts:
-            ranks[occurrence.payload["recording_id"]] = _recording_rank(occurrence.payload)
+            ranks[occurrence.payload["recording_id"]] = recording_rank(occurrence.payload)
     for _unknown, _recorded, recording_id in sorted(ranks.values()):
         here = replace(query.filters, recording_id=RecordingId(recording_id))
         found = (one for one in occurrences(index, query.tokens, here) if query.doubtful or not one.doubts)
-        yield from sorted(found, key=_rank)
+        yield from sorted(found, key=place_rank)
 
 
-def _recording_rank(payload: Payload) -> Rank:
-    moment = payload["moment_ms"]
-    return moment is None, 0 if moment is None else moment - payload["start_ms"], payload["recording_id"]
-
-
-def _rank(occurrence: Occurrence) -> tuple[Rank, int, int, int]:
-    """Two speakers may say it in the same moment: then by passage."""
-    payload = occurrence.payload
-    return _recording_rank(payload), occurrence.start_ms, occurrence.end_ms, payload["ordinal"]
+def _places(index: Index, query: Query, deadline: Deadline = NEVER) -> Iterator[Occurrence]:
+    """With those that need doubtful words; of a pattern in order."""
+    if query.pattern is None:
+        return occurrences(index, query.tokens, query.filters, deadline)
+    return places_of(index, query.pattern, query.filters, query.doubtful, deadline)

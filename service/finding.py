@@ -15,6 +15,7 @@ from gpu.errors import GpuError
 from search.deadline import Deadline
 from search.embedding import Embedder
 from search.hit import Hit
+from search.pattern import bounds, read
 from search.protocols import Index
 from search.query import Filters, Mode, Query
 from search.searcher import Answer, Searcher
@@ -40,9 +41,10 @@ class Found:
     def to_json(self) -> dict[str, Any]:
         """The form other systems rely on."""
         return {
-            "query": self.query.text,
+            "query": self.query.typed or self.query.text,
             "mode": self.query.mode.value,
             "exact": self.query.is_exact,
+            "pattern": None if self.query.pattern is None else str(self.query.pattern),
             "doubtful": self.query.doubtful,
             "offset": self.query.offset,
             "hits": [hit.to_json() for hit in self.answer.hits],
@@ -82,7 +84,7 @@ def find(
 
     Raises:
         NothingIngested: the data folder holds no catalog.
-        EmptyQuery, PageTooDeep, LegUnavailable, IndexBusy, RecordingUnknown, RecordingAmbiguous, TimeWrong
+        EmptyQuery, QueryWrong, PageTooDeep, LegUnavailable, IndexBusy, RecordingUnknown, RecordingAmbiguous, TimeWrong
     """
     with open_catalog(settings) as catalog:
         query = ask(catalog, settings.zone, text, mode, limit, filters, doubtful, offset)
@@ -118,25 +120,31 @@ def ask(
     offset: int = 0,
 ) -> Query:
     """The query these words and filters mean; arguments and errors as in `find`."""
-    wanted = filters.get("recording")
-    return Query(
-        text,
-        Mode(mode),
-        limit,
-        Filters(
+
+    def meant(asked: Mapping[str, str | None]) -> Filters:
+        wanted = asked.get("recording")
+        return Filters(
             recording_id=catalog.find(wanted) if wanted else None,
-            officer=filters.get("officer"),
-            badge=filters.get("badge"),
-            incident_id=filters.get("incident"),
-            category=filters.get("category"),
-            language=filters.get("language"),
-            speaker=filters.get("speaker"),
-            since_ms=parse_time(filters.get("since"), "since", zone),
-            until_ms=parse_time(filters.get("until"), "until", zone),
-        ),
-        doubtful,
-        offset,
+            officer=asked.get("officer"),
+            badge=asked.get("badge"),
+            incident_id=asked.get("incident"),
+            category=asked.get("category"),
+            language=asked.get("language"),
+            speaker=asked.get("speaker"),
+            since_ms=parse_time(asked.get("since"), "since", zone),
+            until_ms=parse_time(asked.get("until"), "until", zone),
+            confidence=bounds(asked.get("confidence")),
+        )
+
+    chosen = Mode(mode)
+    names = {"after": "since", "before": "until"}
+    reading = read(
+        text,
+        meant(filters),
+        lambda field: meant({names.get(field.name, field.name): field.value}),
+        one_leg=chosen.is_one_leg,
     )
+    return Query(reading.text, chosen, limit, reading.filters, doubtful, offset, reading.pattern, text)
 
 
 def deadline_of(settings: Settings, seconds: float | None) -> Deadline:

@@ -21,11 +21,13 @@ import numpy as np
 import pytest
 import structlog
 import webvtt
+from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 import search.errors
 import transcribe.errors
 from service.archive import OpenArchive, open_archive
+from service.cli.main import cli
 from service.errors import AddressRefused, ProxyRefused
 from service.export import current_transcript, row_of
 from service.http import create_app
@@ -129,6 +131,9 @@ def test_what_the_wearer_said_is_asked_for_by_kind(client: TestClient) -> None:
     [
         ({}, "parameter-wrong", "q"),
         ({"q": "?!"}, "empty-query", "q"),
+        ({"q": "trunk AND"}, "query-wrong", "q"),
+        ({"q": "trunk OR hood", "mode": "words"}, "query-wrong", "q"),
+        ({"q": "after:soon trunk"}, "query-wrong", "q"),
         ({"q": "trunk", "limit": "0"}, "parameter-wrong", "limit"),
         ({"q": "trunk", "offset": "-1"}, "parameter-wrong", "offset"),
         ({"q": "trunk", "offset": "9991"}, "page-too-deep", "offset"),
@@ -159,6 +164,43 @@ def test_a_leg_that_cannot_run_here_is_refused_by_the_name_of_its_mode(
     problem(client.get(f"{API}/search", params={"q": "trunk", "mode": "sounds"}), 422, "leg-unavailable", "mode")
     answer = client.get(f"{API}/search", params={"q": "trunk"}).json()
     assert answer["degraded"] == ["sounds: espeak-ng is not installed"]
+
+
+def test_a_query_that_cannot_be_read_is_refused_at_its_character(client: TestClient, data: Path) -> None:
+    """Over HTTP by position; on the command line by a caret under it. The message itself repeats nothing."""
+    body = client.get(f"{API}/search", params={"q": '"open" AND 刀 OR'}).json()
+    assert body["position"] == 15
+    assert "刀" not in body["detail"]
+
+    done = CliRunner().invoke(cli, ["--data", str(data), "search", '"open" AND 刀 OR'])
+    assert isinstance(done.exception, search.errors.QueryWrong)
+    assert done.stderr == '"open" AND 刀 OR\n' + " " * 16 + "^\n"
+
+
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [
+        ("open WITHIN 1s OF trunk", 3),
+        ("open BEFORE 0.1s trunk", 0),
+        ("trunk BEFORE 1s open", 0),
+        ("open AND trunk", 3),
+        ("trunk NOT open", 0),
+        ('officer:"officer b" "open the trunk"', 2),
+        ('officer:"officer b" open AND trunk', 2),
+        ("(after:2025-03-02 OR recording:plain.wav) open AND trunk", 2),
+        ("before:2025-03-02 open AND trunk", 1),
+        ("speaker:radio open AND trunk", 0),
+        ("confidence:<0.5 open AND trunk", 0),
+    ],
+)
+def test_phrases_are_combined_from_the_question_to_the_file(client: TestClient, query: str, total: int) -> None:
+    """The answer says how it was read, its total is exact, and the export has as many lines."""
+    answer = client.get(f"{API}/search", params={"q": query, "limit": 1}).json()
+    file = client.get(f"{API}/search/export", params={"q": query, "format": "jsonl"}).text
+
+    assert (answer["query"], answer["exact"], answer["total"], answer["total_is_exact"]) == (query, True, total, True)
+    assert (answer["pattern"] is None) == query.endswith('"open the trunk"')
+    assert len(file.splitlines()) == total
 
 
 def test_every_error_of_search_and_of_hearing_has_its_status() -> None:

@@ -90,7 +90,23 @@ def command(
     output: Path | None,
     **filters: str | None,
 ) -> None:
-    """Find QUERY in everything heard. Prints who said it, in which recording, and when."""
+    """Find QUERY in everything heard. Prints who said it, in which recording, and when.
+
+    Plain text is looked for in every way. Fields may stand in it: speaker:wearer, officer:"Renee Okafor", badge:,
+    incident:, category:, recording:, lang:es, after:2025-03-01, before:, confidence:>0.7 (of the passage).
+
+    Phrases in quotes, and words, combine to an exact search with operators in capitals:
+
+    \b
+    "hands up" WITHIN 10s OF "gun"   both, in either order, at most so far apart
+    "stop" BEFORE 5s "taser"         the first, then the second (ms, s, min, h)
+    "gun" AND "knife"                all said within 30 s; AND may be left out beside quotes, fields, parentheses
+    "gun" NOT "knife"                and nobody says the other within 30 s before or after
+    (gun OR knife) AND drop it       words beside each other are one phrase
+
+    Each moment is one hit, the shortest span that holds what was asked. None reaches across digital silence or what
+    was not processed.
+    """
     if format_ is None and output is not None:
         raise click.UsageError("-o writes citations: give --format csv or jsonl, too")
     if format_ is not None and (offset or deadline is not None):
@@ -99,19 +115,44 @@ def command(
     from service.finding import find
 
     settings = options.settings()
-    if format_ is not None:
-        with _citations(settings, query, mode, limit, filters, doubtful, format_) as blocks:
-            _write(options, blocks, output)
-        return
-    service = service_of(settings.data)
-    if service is not None:
-        found = service.search(query, mode, limit, filters, doubtful, offset, deadline)
-    else:
-        found = find(settings, query, mode, limit, filters, doubtful, offset, deadline).to_json()
+    with _pointing_at_errors(query):
+        _check(query, mode)  # here, too: a service tells where it is wrong, but does not draw
+        if format_ is not None:
+            with _citations(settings, query, mode, limit, filters, doubtful, format_) as blocks:
+                _write(options, blocks, output)
+            return
+        service = service_of(settings.data)
+        if service is not None:
+            found = service.search(query, mode, limit, filters, doubtful, offset, deadline)
+        else:
+            found = find(settings, query, mode, limit, filters, doubtful, offset, deadline).to_json()
     if options.json:
         print_json(found)
     else:
         _show(found, explain)
+
+
+def _check(query: str, mode: str) -> None:
+    from search.pattern import read
+    from search.protocols import EVERYTHING
+    from search.query import Mode
+
+    read(query, EVERYTHING, lambda _field: EVERYTHING, one_leg=Mode(mode).is_one_leg)
+
+
+@contextmanager
+def _pointing_at_errors(query: str) -> Iterator[None]:
+    """Draw the query with a caret under the character at which it cannot be read."""
+    from search.errors import QueryWrong
+
+    try:
+        yield
+    except QueryWrong as error:
+        from rich.cells import cell_len
+
+        shown = "".join(character if character.isprintable() else " " for character in query)
+        click.echo(f"{shown}\n{' ' * cell_len(shown[: error.position])}^", err=True)
+        raise
 
 
 @contextmanager
@@ -164,6 +205,8 @@ def _write(options: Globals, blocks: Iterable[bytes], output: Path | None) -> No
 
 def _show(found: dict[str, Any], explain: bool) -> None:
     out = console()
+    if found["pattern"]:
+        out.print(f"Looked for: {found['pattern']}", style="dim", markup=False, soft_wrap=True)
     if explain:
         out.print(_taken_for(found), markup=False, soft_wrap=True)
     fused = found["mode"] == "auto" and not found["exact"]
@@ -211,6 +254,8 @@ def _why(hit: Mapping[str, Any], fused: bool, exact: bool) -> str:
 def _taken_for(found: Mapping[str, Any]) -> str:
     """What the query was taken for, in one line."""
     understood = found["understood"]
+    if found["pattern"]:
+        return "Taken for: phrases combined, exactly these words."
     if understood is None:
         return "Taken for exactly these words, in this order."
     words = ", ".join(f"{word['text']} {word['worth']:.0%}" for word in understood["words"])

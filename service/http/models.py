@@ -141,7 +141,8 @@ class SearchAnswer(Answer):
 
     query: str
     mode: str
-    exact: bool = Field(description="whether only these words in this order were looked for")
+    exact: bool = Field(description="whether only these words in this order, or this pattern, was looked for")
+    pattern: str | None = Field(description="how the query's operators were read; null: it has none")
     doubtful: bool = Field(description="whether what may not have been said was asked for, too")
     offset: int
     hits: list[Hit]
