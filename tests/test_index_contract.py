@@ -27,7 +27,7 @@ from search.indexes.cluster import ClusterIndex
 from search.indexes.edge import EdgeIndex
 from search.indexes.exact import ExactIndex
 from search.passages import build_passages
-from search.protocols import Filters, Index, Leg, LegHit, LegQuery, Row, filter_field, fold, point_id
+from search.protocols import Bounds, Filters, Index, Leg, LegHit, LegQuery, Row, filter_field, fold, point_id
 from search.query import Mode, Query
 from search.rows import rows as passage_rows
 from search.searcher import Searcher
@@ -80,7 +80,7 @@ def row(recording_id: RecordingId, ordinal: int, text: str, version: str = "v1",
     payload |= {
         filter_field(name): [fold(one) for one in value] if isinstance(value, list) else fold(str(value))
         for name, value in folded.items()
-        if name != "moment_ms"
+        if name not in ("moment_ms", "confidence")
     }
     key = point_id(recording_id, version, ordinal)
     # Letters stand in for phonemes: an index does not care.
@@ -234,6 +234,10 @@ def test_a_phrase_is_its_tokens_side_by_side_in_order(index: Index, phrase: str,
         (Filters(since_ms=2_000, until_ms=3_000), [1]),
         (Filters(speaker="SPEAKER_00", since_ms=2_001), [2]),
         (Filters(officer="nobody"), []),
+        (Filters(confidence=Bounds(above=0.5)), [2]),
+        (Filters(confidence=Bounds(at_least=0.5)), [1, 2]),
+        (Filters(confidence=Bounds(below=0.5)), [0]),
+        (Filters(confidence=Bounds(at_most=0.5, above=0.25)), [1]),
     ],
 )
 def test_every_filter_narrows_every_way_of_asking(index: Index, filters: Filters, expected: list[int]) -> None:
@@ -249,18 +253,26 @@ def test_every_filter_narrows_every_way_of_asking(index: Index, filters: Filters
             for name in ("officer", "badge", "incident_id", "category", "language", "speaker")
         },
         recording_id=filters.recording_id,
+        confidence=filters.confidence,
         since_ms=None if filters.since_ms is None else base + filters.since_ms,
         until_ms=None if filters.until_ms is None else base + filters.until_ms,
     )
     first = {"officer": "Officer Renée Okafor", "badge": "b-12", "speaker": "SPEAKER_00", "moment_ms": base + 1_000}
+    first["confidence"] = 0.25
     second = {
         "badge": "B-12",
         "incident_id": "inc-1",
         "language": "es",
         "speaker": ["SPEAKER_01", "radio"],
         "moment_ms": base + 2_000,
+        "confidence": 0.5,
     }
-    third = {"category": "Use of Force", "speaker": ["SPEAKER_00", "wearer"], "moment_ms": base + 3_000}
+    third = {
+        "category": "Use of Force",
+        "speaker": ["SPEAKER_00", "wearer"],
+        "moment_ms": base + 3_000,
+        "confidence": 0.75,
+    }
     unknown: dict[str, object] = {}
     index.replace(A, "v1", [row(A, 0, text, **first), row(A, 1, text, **second)])
     index.replace(B, "v1", [row(B, 2, text, **third), *([row(B, 3, text, **unknown)] if filters != Filters() else [])])

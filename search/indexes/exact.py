@@ -94,7 +94,8 @@ def passes(payload: Payload, filters: Filters) -> bool:
     """Whether a row is what the filters ask for."""
     if not all(_holds(payload.get(field), value) for field, value in filters.equal().items()):
         return False
-    if filters.confidence is not None and not filters.confidence.hold(payload[CONFIDENCE_FIELD]):
+    confidence = payload.get(CONFIDENCE_FIELD)
+    if filters.confidence is not None and (confidence is None or not filters.confidence.hold(confidence)):
         return False
     if filters.since_ms is None and filters.until_ms is None:
         return True
