@@ -205,6 +205,17 @@ class RestoreRefused(ServiceError):
         return f"cannot restore into {self.path}: {self.reason}. Name a new folder with --data DIR."
 
 
+class SameRecording(ServiceError):
+    """Two names for one recording, where two recordings are to be compared."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first, second)
+        self.first, self.second = first, second
+
+    def __str__(self) -> str:
+        return f"{self.first!r} and {self.second!r} are one recording: name another to compare it with."
+
+
 class NotHeardYet(ServiceError):
     """A recording is known but has no transcript."""
 

@@ -152,7 +152,7 @@ def test_radio_that_both_heard_is_enough() -> None:
         ([], [], "neither recording has words"),
         (scene(1), [], "one of the recordings has no words"),
         ([Word(0, 300, "…", 0.1)], scene(1), "one of the recordings has no words"),
-        ([Word(0, 300, "alone", 0.9)], scene(1), "no word is heard in both"),
+        ([Word(0, 300, "alone", 0.9)], scene(1), "no word is heard in both, but for those said again and again"),
     ],
 )
 def test_without_shared_words_the_reason_is_told(first: list[Word], second: list[Word], reason: str) -> None:

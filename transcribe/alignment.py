@@ -93,7 +93,9 @@ def align_words(first: Sequence[Word], second: Sequence[Word]) -> WordAlignment:
         return WordAlignment(None, 0, (), 0, (), 0.0, 0.0, reason)
     starts, differences, weights = _votes(a, b)
     if not len(starts):
-        return WordAlignment(None, 0, (), 0, (), 0.0, 0.0, "no word is heard in both")
+        return WordAlignment(
+            None, 0, (), 0, (), 0.0, 0.0, "no word is heard in both, but for those said again and again"
+        )
     peak_ms, confidence = _best(starts, differences, weights)
     matched = _matched(a, b, peak_ms)
     runs = [run for run in _runs(matched) if len(run) >= RUN_WORDS]
@@ -205,7 +207,7 @@ def _judged(n_words: int, n_places: int, share: float, confidence: float) -> tup
     """Whether what agrees is enough to believe in, and why, in words."""
     heard = (
         f"{n_words} words heard by both at one offset, {share:.0%} of those said while both ran, with runs of "
-        f"{RUN_WORDS} and more in {n_places} places"
+        f"{RUN_WORDS} and more in {n_places} place{'' if n_places == 1 else 's'}"
     )
     if n_places < (FEW_PLACES if share >= MIN_SHARE else MIN_PLACES):
         return False, f"too little agrees at the best offset: {heard}"

@@ -22,7 +22,20 @@ EXIT_CANNOT_RUN = 1
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
 
-COMMANDS = ("ingest", "search", "serve", "export", "status", "doctor", "models", "index", "backup", "restore", "voices")
+COMMANDS = (
+    "ingest",
+    "search",
+    "align",
+    "serve",
+    "export",
+    "status",
+    "doctor",
+    "models",
+    "index",
+    "backup",
+    "restore",
+    "voices",
+)
 
 
 @dataclass(slots=True)

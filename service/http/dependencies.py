@@ -22,7 +22,7 @@ def _archive(request: Request) -> OpenArchive:
 Archive = Annotated[OpenArchive, Depends(_archive)]
 
 
-def _row(archive: Archive, recording_id: Annotated[str, Path(description="all 64 digits of the id")]) -> RecordingRow:
+def row_of_id(archive: OpenArchive, recording_id: str) -> RecordingRow:
     """Ids only: no path, name or prefix leads to a recording here.
 
     Raises:
@@ -32,6 +32,10 @@ def _row(archive: Archive, recording_id: Annotated[str, Path(description="all 64
     if not rows or rows[0].id != recording_id:
         raise RecordingUnknown(recording_id[:64])
     return rows[0]
+
+
+def _row(archive: Archive, recording_id: Annotated[str, Path(description="all 64 digits of the id")]) -> RecordingRow:
+    return row_of_id(archive, recording_id)
 
 
 Recording = Annotated[RecordingRow, Depends(_row)]

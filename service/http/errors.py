@@ -33,6 +33,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str, str | None]] = {
     search.DimensionMismatch: (503, "index-of-another-model", None),
     service.RecordingUnknown: (404, "recording-unknown", None),
     service.RecordingAmbiguous: (422, "recording-ambiguous", "recording"),
+    service.SameRecording: (422, "same-recording", "with"),
     service.TimeWrong: (422, "time-wrong", None),
     service.NotHeardYet: (404, "not-heard-yet", None),
     service.TranscriptMissing: (503, "transcript-missing", None),

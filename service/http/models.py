@@ -78,6 +78,12 @@ class ListQuestion(RecordingFilters):
     offset: int = Field(0, ge=0, description="recordings to leave out first")
 
 
+class AlignmentQuestion(Question):
+    """Which other recording."""
+
+    other: str = Field(alias="with", description="all 64 digits of the id of another recording of the scene")
+
+
 class Hit(Answer):
     """A moment that answers the query."""
 
@@ -203,6 +209,52 @@ class RecordingPage(Answer):
     total: int
     offset: int
     recordings: list[RecordingAnswer]
+
+
+class Aligned(Answer):
+    """One of two recordings."""
+
+    recording_id: str
+    source: str
+    recorded_at: str | None
+
+
+class WordsOffset(Answer):
+    """What the words say that both heard."""
+
+    offset_ms: int | None
+    spread_ms: int | None = Field(description="half of the words lie at most this far from the offset")
+    agreed: int = Field(description="words heard by both at the best offset, believed or not")
+    runs: int = Field(description="stretches of three such words and more")
+    places: int = Field(description="ten seconds each, in which there are such runs")
+    share: float = Field(description="of the words of whichever heard fewer while both ran")
+
+
+class SoundOffset(Answer):
+    """What the sound says of stretches in which both heard the same words."""
+
+    offset_ms: int
+    spread_ms: int = Field(description="half of the stretches lie at most this far from the offset")
+    stretches: int = Field(description="how many agree")
+
+
+class AlignmentAnswer(Answer):
+    """How two recordings lie in time, as `earwitness align --json` prints it."""
+
+    a: Aligned
+    b: Aligned
+    aligned: bool = Field(description="false: the two do not seem to share a scene")
+    offset_ms: int | None = Field(description="own time of b = time in a + offset")
+    spread_ms: int | None
+    measured_by: Literal["sound", "words"] | None
+    confidence: float = Field(description="1 - the votes of the next best offset, as a share of this one's; 0: none")
+    reason: str = Field(description="why the offset is believed, or none is")
+    words: WordsOffset
+    sound: SoundOffset | None = Field(description="null: it could not be read, or does not agree on an offset")
+    clock_difference_ms: int | None = Field(
+        description="how far the clock of b's camera is ahead of a's, by recorded_at; null: not known"
+    )
+    degraded: list[str] = Field(description="why the words' offset stands alone")
 
 
 class Preparing(Answer):

@@ -6,11 +6,20 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from service.alignment import align
 from service.export import current_transcript
 from service.finding import parse_time
-from service.http.dependencies import API, Archive, Recording
+from service.http.dependencies import API, Archive, Recording, row_of_id
 from service.http.media import playable_json
-from service.http.models import IndexingAnswer, ListQuestion, RecordingDetail, RecordingPage, StatusAnswer
+from service.http.models import (
+    AlignmentAnswer,
+    AlignmentQuestion,
+    IndexingAnswer,
+    ListQuestion,
+    RecordingDetail,
+    RecordingPage,
+    StatusAnswer,
+)
 from service.status import recording_json, status_json
 from transcribe.formats import FORMATS, render
 
@@ -62,6 +71,16 @@ def transcript(archive: Archive, row: Recording, format: FormatName = "json") ->
 def captions(archive: Archive, row: Recording) -> Response:
     """WebVTT for a `<track>`, on the time of both the original and its playable copy."""
     return transcript(archive, row, "vtt")
+
+
+@router.get(
+    "/recordings/{recording_id}/alignment",
+    response_model=AlignmentAnswer,
+    summary="The offset to another recording of the scene",
+)
+def alignment(archive: Archive, row: Recording, question: Annotated[AlignmentQuestion, Query()]) -> dict[str, Any]:
+    """By the words both heard, and by their sound, which is read for it: seconds for each hour."""
+    return align(archive.catalog, archive.transcripts, row, row_of_id(archive, question.other)).to_json()
 
 
 @router.get("/status", response_model=StatusAnswer, summary="How far the archive was heard")
