@@ -54,9 +54,6 @@ FOLDS = 5
 L2 = 1e-3  # of a query's log loss: keeps a clue that is constant for a kind from growing
 DEPTH = 100
 MAX_MOMENTS = 10
-# Whoever types the very words expects them first, also where a passage's end cuts them in two: no data asks for it,
-# since the other clues see most of a phrase that stands in one passage.
-LEAST_OF_EXACT = 5.0
 SHARE_FOUND_WRONGLY = 0.15  # of absent queries, at most so many may have a hit called found
 
 
@@ -140,7 +137,7 @@ def fit(judged: Sequence[Judged], kind: Kind) -> Weights:
 def _bounds(clue: str, kind: Kind) -> tuple[float, float | None]:
     if clue in ONLY_FOR_QUESTIONS and kind is not Kind.QUESTION:
         return 0.0, 0.0
-    return (LEAST_OF_EXACT if clue == "exact" else 0.0), None
+    return 0.0, None
 
 
 def _shares(judged: Sequence[Judged]) -> Numbers:
