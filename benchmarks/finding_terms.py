@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from benchmarks.archives import Archive
+from benchmarks.finding import NEAR_MS
 from benchmarks.outcome import OURS
-from benchmarks.patrol import NEAR_MS
 from benchmarks.systems import DEPTH
 from benchmarks.table import Column, Table, Value
 from benchmarks.term_scores import Detection, TermScore, best_value, score_where

@@ -10,13 +10,13 @@ from pathlib import Path
 from benchmarks import ours
 from benchmarks.archives import Archive, Question, make_transcript
 from benchmarks.corpus import Corpus, LabelledQuery, Person, Reference, Utterance, read_queries
+from benchmarks.finding import NEAR_MS
 from benchmarks.process import run_measured
 from benchmarks.task import Task
 from search.protocols import Filters
 from transcribe.spans import Span, merge, subtract
 from transcribe.transcript import Covered, Kind, Segment, SpeakerKind, State, Transcript, Word
 
-NEAR_MS = 5_000  # between a hit and an answer, a listener still comes upon it
 OWN_QUERIES = Path(__file__).parent / "queries"
 SPEAKER = "speaker"
 
