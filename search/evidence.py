@@ -15,7 +15,7 @@ much as what it has.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -94,7 +94,7 @@ class Gathering:
         meaning = self._scores(Leg.MEANING, lists, keys, 1.0) if Leg.MEANING in lists else None
         sounds = together = None
         if self._said is not None:
-            sounds, together = self._heard([payloads[key] for key in keys], self._said, worth)
+            sounds, together = self._heard(payloads, self._said, worth, said)
         evidence = {
             key: Evidence(
                 float(key in said) if "exact" in self._legs else None,
@@ -163,12 +163,17 @@ class Gathering:
         return scores
 
     def _heard(
-        self, payloads: Sequence[Payload], said: Sequence[tuple[str, ...]], worth: NDArray[np.float64]
+        self,
+        payloads: Mapping[PointId, Payload],
+        ways_of: Sequence[tuple[str, ...]],
+        worth: NDArray[np.float64],
+        said: Collection[PointId],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """`sounds` and `together` of each passage."""
-        ways = [phonemes for some in said for phonemes in some]
-        found = beyond_chance(shares(ways, [stored(payload) or [] for payload in payloads]), ways)
-        ends = np.cumsum([len(some) for some in said])
+        """`sounds` and `together` of each passage. Where the phrase is `said`, all of it is heard: it may run on."""
+        ways = [phonemes for some in ways_of for phonemes in some]
+        found = beyond_chance(shares(ways, [stored(payload) or [] for payload in payloads.values()]), ways)
+        found[:, [key in said for key in payloads]] = 1.0
+        ends = np.cumsum([len(some) for some in ways_of])
         best = [
             part.max(axis=0) if len(part) else np.zeros(len(payloads)) for part in np.split(found, ends[:-1], axis=0)
         ]

@@ -11,7 +11,7 @@ from search.deadline import NEVER, Deadline
 from search.embedding import Embedder
 from search.errors import LegUnavailable
 from search.evidence import Brought, Evidence, Gathering
-from search.fusion import Fusion, fusion
+from search.fusion import fusion
 from search.hit import Hit, hit_of
 from search.passages import DOUBTFUL
 from search.phrase import Occurrence
@@ -53,16 +53,14 @@ class Searcher:
         embedder: Embedder | None,
         languages: Sequence[str] = QUERY_LANGUAGES,
         legs: Collection[str] = LEGS,
-        weights: Fusion | None = None,
     ) -> None:
         """
         Args:
             languages: those queries may be typed in, for stemming and pronunciation.
             legs: those that may run in auto mode.
-            weights: how legs are fused; None: as this version ships.
         """
         self._index, self._embedder, self._languages = index, embedder, languages
-        self._legs, self._fusion = legs, weights or fusion()
+        self._legs, self._fusion = legs, fusion()
 
     def search(self, query: Query, deadline: Deadline = NEVER) -> Answer:
         """Everything that matches, the best first; what there is when the deadline is over, and what was left unasked.
@@ -122,7 +120,9 @@ class Searcher:
             (heard,) = matches(pronunciations(query.text, self._languages), [stored(payload) or []])
         fused = query.mode is Mode.AUTO
         adds = self._fusion.explain(evidence, asked.kind) if fused else None
-        return hit_of(payload, score, fused and score >= self._fusion.found, evidence, adds, said, heard)
+        # A phrase that a passage's end cuts in two may score low; it was said all the same.
+        found = fused and (said is not None or score >= self._fusion.found)
+        return hit_of(payload, score, found, evidence, adds, said, heard)
 
 
 def _understood(asked: Understanding, brought: Brought) -> dict[str, Any]:

@@ -109,6 +109,14 @@ def test_a_phrase_is_found_across_passages() -> None:
     assert spans(index, "hands on the wheel") == [(600, 60_900)]
 
 
+def test_a_phrase_is_called_found_however_little_the_other_legs_see_of_it() -> None:
+    """Cut in two by a passage's end, and one part of a long passage: it was said all the same."""
+    index = archive(spoken(("A", 0, "one two three four five six seven put"), ("A", 60_000, "down the bag of his")))
+    (first, *others) = ask(index, "put down the bag").hits
+    assert (first.start_ms, first.legs["exact"], first.found) == (2_100, 1.0, True)
+    assert all(hit.legs["exact"] is None for hit in others)
+
+
 @pytest.mark.parametrize(("gap_ms", "found"), [(-200, True), (0, True), (2_000, True), (2_001, False)])
 def test_a_phrase_is_found_across_speakers_within_two_seconds(gap_ms: int, found: bool) -> None:
     """People finish each other's sentences; a longer gap is another sentence. The hit says that two spoke."""
