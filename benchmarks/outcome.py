@@ -13,6 +13,7 @@ ALONE = f"{OURS}, one file at a time"
 TRANSLATING = f"{OURS}, translating"
 ORACLE = "oracle windows"
 LIMIT = "full batches"
+WORK = "work: "  # before the parts of a stage, in seconds of all threads together
 YARDSTICKS = frozenset({ALONE, TRANSLATING, ORACLE, LIMIT})  # stand beside ours and the peers, and are neither
 
 

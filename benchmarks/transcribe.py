@@ -22,7 +22,7 @@ from benchmarks.corpus import Corpus, CorpusWrong, Reference, read_corpus
 from benchmarks.hypothesis import Hypothesis
 from benchmarks.machine import describe
 from benchmarks.mixes import write_mixes
-from benchmarks.outcome import LIMIT, ORACLE, OURS, Heard, Outcome
+from benchmarks.outcome import LIMIT, ORACLE, OURS, WORK, Heard, Outcome
 from benchmarks.peers import PEERS
 from benchmarks.process import ProcessFailed, run_measured
 from benchmarks.report import Report, write_report
@@ -110,6 +110,7 @@ def measure(
                 runs[name].append(_run(name, task if whole else spoken, sets, Path(place)))
     tables = [
         words_table(sets, runs),
+        time_table(runs, task.threads),
         coverage_table(corpus, [some[-1] for some in runs.values()]),
         starts_table(sets, runs),
     ]
@@ -194,6 +195,46 @@ def words_table(sets: Mapping[str, Sequence[Reference]], runs: Mapping[str, Sequ
         tuple(rows),
         ("rtfx", "wer"),
     )
+
+
+def time_table(runs: Mapping[str, Sequence[Outcome]], threads: int) -> Table:
+    """A row per set: where the threads of our median run spent their time, and what of it full batches would need."""
+    rows: list[dict[str, Value]] = []
+    for set_name in runs[OURS][0].sets if OURS in runs else ():
+        if set_name == "stress":
+            continue
+        ours = _median_run([one.sets[set_name] for one in runs[OURS]])
+        whole = threads * ours.stage_seconds["transcribe"]
+        parts = {part: ours.stage_seconds.get(f"{WORK}{part}", 0.0) for part in ("speech", "transcribe", "align")}
+        limit = [one.sets[set_name] for one in runs.get(LIMIT, ())]
+        least = threads * _median_run(limit).stage_seconds["transcribe"] if limit else None
+        row: dict[str, Value] = {"set": set_name, "all": round(whole, 1)}
+        row |= {part: round(100 * seconds / whole, 1) for part, seconds in parts.items()}
+        row["rest"] = round(100 * (1 - sum(parts.values()) / whole), 1)
+        row["limit"] = None if least is None else round(100 * least / whole, 1)
+        rows.append(row)
+    return Table(
+        "time",
+        "Where the time goes",
+        "Of earwitness's seconds, all threads together: finding speech; encoding, guessing languages and decoding, "
+        "retries included; times of words; and the rest, which is reading media, features, cutting, and waiting for "
+        "each other. “full batches” need the share beside it for the first encoding and decoding of the same windows.",
+        ("set",),
+        (
+            Column("all", "thread seconds", "s", "lower"),
+            Column("speech", "speech", "%", "lower"),
+            Column("transcribe", "encoding and decoding", "%", "lower"),
+            Column("align", "word times", "%", "lower"),
+            Column("rest", "rest", "%", "lower"),
+            Column("limit", "full batches", "%", "higher"),
+        ),
+        tuple(rows),
+        ("speech", "transcribe", "align", "rest"),
+    )
+
+
+def _median_run(heard: Sequence[Heard]) -> Heard:
+    return sorted(heard, key=lambda one: one.stage_seconds["transcribe"])[len(heard) // 2]
 
 
 def starts_table(sets: Mapping[str, Sequence[Reference]], runs: Mapping[str, Sequence[Outcome]]) -> Table:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.corpus import Utterance
 from benchmarks.hypothesis import Hypothesis
-from benchmarks.outcome import ALONE, LIMIT, ORACLE, OURS, TRANSLATING, Heard, Outcome
+from benchmarks.outcome import ALONE, LIMIT, ORACLE, OURS, TRANSLATING, WORK, Heard, Outcome
 from benchmarks.task import Task
 from gpu.batching import Batcher
 from gpu.devices import pick_device, wait_without_spinning
@@ -94,7 +94,7 @@ def _ours(together: int, translate: bool = False) -> Callable[[Sequence[Path], i
         listener.close()
         return Heard(
             sum(length for _, length, _ in heard),
-            {"transcribe": seconds},
+            {"transcribe": seconds, **{f"{WORK}{part}": work for part, work in spent.seconds.items()}},
             {name: hypothesis for name, _, hypothesis in heard},
         )
 
