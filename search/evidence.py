@@ -73,8 +73,14 @@ class Gathering:
         legs: Collection[str],
         deadline: Deadline,
         languages: Sequence[str] = QUERY_LANGUAGES,
+        by_word: bool = True,
     ) -> None:
-        self._languages = languages
+        """
+        Args:
+            by_word: whether each of the query's words is listened for alone; `sounds` costs half of the time of a
+                search, and is None otherwise.
+        """
+        self._languages, self._by_word = languages, by_word
         self._index, self._query, self._asked, self._legs, self._deadline = index, query, asked, legs, deadline
         self._limit = max(CANDIDATES, query.limit)  # whatever the page: pages neither repeat nor skip
         self._degraded: list[str] = []
@@ -92,9 +98,8 @@ class Gathering:
         keys = list(payloads)
         words = self._scores(Leg.WORDS, lists, keys, sum(most)) if Leg.WORDS in lists else None
         meaning = self._scores(Leg.MEANING, lists, keys, 1.0) if Leg.MEANING in lists else None
-        sounds = together = None
-        if self._said is not None:
-            sounds, together = self._heard(payloads, self._said, worth, said)
+        sounds = self._heard(payloads, worth, said) if self._by_word else None
+        together = self._heard_together(payloads, said)
         evidence = {
             key: Evidence(
                 float(key in said) if "exact" in self._legs else None,
@@ -163,23 +168,27 @@ class Gathering:
         return scores
 
     def _heard(
-        self,
-        payloads: Mapping[PointId, Payload],
-        ways_of: Sequence[tuple[str, ...]],
-        worth: NDArray[np.float64],
-        said: Collection[PointId],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """`sounds` and `together` of each passage. Where the phrase is `said`, all of it is heard: it may run on."""
-        ways = [phonemes for some in ways_of for phonemes in some]
-        found = beyond_chance(shares(ways, [stored(payload) or [] for payload in payloads.values()]), ways)
-        found[:, [key in said for key in payloads]] = 1.0
-        ends = np.cumsum([len(some) for some in ways_of])
+        self, payloads: Mapping[PointId, Payload], worth: NDArray[np.float64], said: Collection[PointId]
+    ) -> NDArray[np.float64] | None:
+        """`sounds` of each passage; None where the leg did not run."""
+        if self._said is None:
+            return None
+        ways_of = self._said[: len(self._asked.words)]
+        found = _audible([way for ways in ways_of for way in ways], payloads, said)
+        ends = np.cumsum([len(ways) for ways in ways_of])
         best = [
             part.max(axis=0) if len(part) else np.zeros(len(payloads)) for part in np.split(found, ends[:-1], axis=0)
         ]
-        n_words = len(self._asked.words)
-        together = best[n_words] if len(best) > n_words else np.zeros(len(payloads))
-        return worth @ np.stack(best[:n_words]), together
+        return np.asarray(worth @ np.stack(best))
+
+    def _heard_together(
+        self, payloads: Mapping[PointId, Payload], said: Collection[PointId]
+    ) -> NDArray[np.float64] | None:
+        """`together` of each passage, likewise; of a query too long to be said as it is typed, 0."""
+        if self._said is None:
+            return None
+        whole = self._said[len(self._asked.words) :]
+        return _audible(whole[0], payloads, said).max(axis=0) if whole and whole[0] else np.zeros(len(payloads))
 
     def _said_exactly(self, candidates: dict[PointId, Payload]) -> dict[PointId, Occurrence]:
         """Passages in which all words of the query stand in its order, each with the first place.
@@ -199,3 +208,15 @@ class Gathering:
         if self._deadline.has_cut:
             self._degraded.append(self._deadline.missed("exact had looked at every passage"))
         return found
+
+
+def _audible(
+    ways: Sequence[str], payloads: Mapping[PointId, Payload], said: Collection[PointId]
+) -> NDArray[np.float64]:
+    """How much of each of these pronunciations can be heard in each passage, beyond chance: (ways, passages), 0..1.
+
+    Where the phrase is `said`, all of it is heard: it may run on into the next passage.
+    """
+    found = beyond_chance(shares(ways, [stored(payload) or [] for payload in payloads.values()]), ways)
+    found[:, [key in said for key in payloads]] = 1.0
+    return found

@@ -63,6 +63,10 @@ class Fusion:
         """0..1, that a passage with this evidence answers a query of this kind."""
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, self.by_kind[kind].odds(clues(evidence))))))
 
+    def weighs(self, clue: str, kind: Kind) -> bool:
+        """Whether a clue says anything about queries of this kind."""
+        return self.by_kind[kind].weights.get(clue, 0.0) > 0
+
     def explain(self, evidence: Evidence, kind: Kind) -> dict[str, float]:
         """What each leg adds to the log odds, by leg; and the constant they start from."""
         weights = self.by_kind[kind]

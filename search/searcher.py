@@ -89,7 +89,10 @@ class Searcher:
     def _ranked(self, query: Query, deadline: Deadline) -> Answer:
         asked = understand(query.text, self._languages)
         legs = self._legs if query.mode is Mode.AUTO else (query.mode.value,)
-        brought = Gathering(self._index, self._embedder, query, asked, legs, deadline, self._languages).gather()
+        by_word = query.mode is Mode.SOUNDS or self._fusion.weighs("sounds", asked.kind)
+        brought = Gathering(
+            self._index, self._embedder, query, asked, legs, deadline, self._languages, by_word
+        ).gather()
         scored: list[tuple[float, PointId]] = []
         left_out = 0
         for key, evidence in brought.evidence.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -264,6 +264,20 @@ def test_more_candidates_than_a_leg_brings_up_are_judged_alike(
     assert 1 < len(few) < len(every)
     for key, evidence in few.items():
         assert astuple(evidence) == pytest.approx(astuple(every[key]), abs=1e-5)
+
+
+@pytest.mark.parametrize("query", ["Kovalchik", "the knife under the seat", "7KLM392"])
+def test_leaving_words_unheard_changes_nothing_else(opened: Callable[[], Index], query: str) -> None:
+    """Whether each word is listened for alone decides about `sounds` and about no other value."""
+    index = fill(opened(), apart(LINES))
+    asked = understand(query)
+    every, some = (
+        Gathering(index, LETTERS, Query(query), asked, LEGS, NEVER, by_word=by_word).gather()
+        for by_word in (True, False)
+    )
+
+    assert {key: replace(one, sounds=None) for key, one in every.evidence.items()} == dict(some.evidence)
+    assert any(one.sounds for one in every.evidence.values())
 
 
 def test_filters_hold_for_every_leg(opened: Callable[[], Index]) -> None:
