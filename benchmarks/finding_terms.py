@@ -20,7 +20,7 @@ from transcribe.transcript import Transcript
 
 TEXT_SEARCH = "exact text search"
 EXACT_MODE = f"{OURS}, exact mode"
-THRESHOLDS = tuple(step / 20 for step in range(1, 20))
+THRESHOLDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.04, *(step / 20 for step in range(1, 20)))
 MANY = 10_000  # exact mode: every place there is
 
 Found = dict[str, list[list[Detection]]]  # by system, for each term
@@ -131,7 +131,7 @@ def thresholds_table(terms: Sequence[Term], found: Found, recorded_ms: int) -> T
     sets = {"all": list(range(len(terms)))} | ({"names": names} if names else {})
     rows: list[dict[str, Value]] = []
     for threshold in THRESHOLDS:
-        row: dict[str, Value] = {"threshold": f"{threshold:.2f}"}
+        row: dict[str, Value] = {"threshold": f"{threshold:.3f}"}
         for name, chosen in sets.items():
             at = score_where(
                 [terms[number] for number in chosen],

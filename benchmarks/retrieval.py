@@ -10,10 +10,11 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,7 +29,7 @@ from benchmarks.process import ProcessFailed
 from benchmarks.ranking_tables import Rankings, absent_table, legs_table, rankings_table
 from benchmarks.report import Report, write_report
 from benchmarks.spoken_squad import DataWrong
-from benchmarks.systems import SYSTEMS, ask
+from benchmarks.systems import SYSTEMS, WHOLE, Asked, ask
 from benchmarks.table import Table
 from benchmarks.vectors import KeptVectors
 from gpu.errors import GpuError
@@ -50,28 +51,42 @@ class Measuring:
     work: Path
     say: Callable[[str], None]
     sample: int | None = None
+    keep: Callable[[Measuring], object] = lambda run: None  # told whenever there are new tables
     tables: list[Table] = field(default_factory=list)
     asked: list[tuple[Archive, Rankings]] = field(default_factory=list)
+    every: list[tuple[Archive, Rankings]] = field(default_factory=list)  # our own search alone, without a sample
     remarks: dict[str, None] = field(default_factory=dict)  # each once
+
+    def add(self, *tables: Table) -> None:
+        """Keep tables: what was measured stays, whatever happens to the rest of the run."""
+        self.tables += tables
+        self.keep(self)
 
     def folder(self) -> Path:
         """A new empty one."""
         return Path(tempfile.mkdtemp(dir=self.work))
 
     def rank(self, archive: Archive) -> Archive:
-        """Ask every system every question, and keep how they did; returns the archive with what was asked."""
-        archive = sampled(archive, self.sample)
+        """Ask our search every question and the other systems those of the sample, and keep how they did.
+
+        Returns:
+            The archive with the questions of the sample.
+        """
+        chosen = sampled(archive, self.sample)
         self.say(f"{archive.name}: index {len(archive.transcripts)} recordings")
         with indexed(archive.transcripts, self.kept, self.folder()) as index:
             self.kept.save()
             rankings = {}
             for system in SYSTEMS:
-                self.say(f"{archive.name}: {system.name}, {len(archive.questions)} questions")
-                rankings[system.name] = ask(system, archive, index, self.kept)
+                asked = archive if system is WHOLE else chosen
+                self.say(f"{archive.name}: {system.name}, {len(asked.questions)} questions")
+                rankings[system.name] = ask(system, asked, index, self.kept)
                 for note in rankings[system.name].notes:
                     self.remarks[f"{system.name}: {note}"] = None
-        self.asked.append((archive, rankings))
-        return archive
+        whole = rankings[WHOLE.name]
+        self.every.append((archive, {WHOLE.name: whole}))
+        self.asked.append((chosen, rankings | {WHOLE.name: _of(whole, archive, chosen)}))
+        return chosen
 
 
 @click.command()
@@ -90,7 +105,7 @@ class Measuring:
     help="More queries of the corpus.",
 )
 @click.option("--only", default=",".join(PARTS), show_default=True, help="What to measure, separated by commas.")
-@click.option("--sample", type=click.IntRange(1), help="At most so many questions of each group, for a quick check.")
+@click.option("--sample", type=click.IntRange(1), help="Compare systems on at most so many of a group; ours gets all.")
 @click.option("--million", is_flag=True, help="Let the archive grow to a million passages, not a hundred thousand.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads of each model.")
 @click.option("--remarks", type=click.Path(exists=True, path_type=Path), help="Text to put at the top of the report.")
@@ -126,33 +141,18 @@ def command(
         settings = load_settings(threads=threads)
         embedder = load_embedder(settings)
         kept = KeptVectors(embedder, ModelPlaces.from_environment().cache / "benchmarks" / "vectors")
+
+        def kept_report(run: Measuring) -> Sequence[Path]:
+            return write_report(_report(run, labelled, made_at, facts, remarks), report_file)
+
         with tempfile.TemporaryDirectory(prefix="earwitness-retrieval-") as work:
-            run = Measuring(embedder, kept, Path(work), say, sample)
+            run = Measuring(embedder, kept, Path(work), say, sample, kept_report)
             measure(run, parts, labelled, SIZES if million else SIZES[:1], threads)
             kept.save()
     except (CorpusWrong, DataWrong, GpuError, ProcessFailed) as error:
         click.echo(f"benchmarks.retrieval: {error}", err=True)
         sys.exit(1)
-    report = Report(
-        made_at,
-        facts,
-        {
-            "corpus": labelled.corpus.name if labelled.corpus else "none",
-            "recordings": {
-                **({"patrol": len(labelled.corpus.patrol)} if labelled.corpus else {}),
-                **{f"Spoken-SQuAD passages at {one.name}": len(one.passages) for one in labelled.levels},
-                **({"QMSum meetings": len(labelled.meetings)} if labelled.meetings else {}),
-            },
-            "questions": sum(len(archive.questions) for archive, _ in run.asked),
-            "sample": sample,
-            "seed": SEED,
-        },
-        tuple(table for table in run.tables if table.rows),
-        {},
-        "\n\n".join([*([remarks.read_text("utf-8")] if remarks else []), *(f"- {line}" for line in run.remarks)]),
-        "How often search finds the moment",
-    )
-    for path in write_report(report, report_file):
+    for path in kept_report(run):
         click.echo(str(path))
 
 
@@ -183,23 +183,50 @@ def measure(run: Measuring, parts: Iterable[str], labelled: Labelled, sizes: Seq
                 note += " Labels have no translations: what was said in another language stays in it."
             name = archive.name.replace(" ", "_")
             rankings = run.asked[-1][1]
-            run.tables.append(rankings_table(name, f"Queries, {archive.name}", asked.questions, rankings, note))
+            run.add(rankings_table(name, f"Queries, {archive.name}", asked.questions, rankings, note))
+    if run.every and run.sample is not None:
+        questions = [question for archive, _ in run.every for question in archive.questions]
+        note = "Our search asked all questions; the tables above compare systems on a sample of them."
+        asked_all = _merged([rankings for _, rankings in run.every])
+        run.add(rankings_table("every", "Every question", questions, asked_all, note))
     if run.asked:
         results = [(archive.questions, rankings) for archive, rankings in run.asked]
-        run.tables += [legs_table(results), absent_table(results)]
+        run.add(legs_table(results), absent_table(results))
     if "terms" in parts and heard:
         run.say(f"{len(labelled.terms)} terms")
         recorded_ms = sum(one.recording.duration_ms for one in heard.transcripts if one.recording.id in heard.names)
         with indexed(heard.transcripts, run.kept, run.folder()) as index:
             found = look_for(labelled.terms, heard, index, run.kept)
-        run.tables += [
+        run.add(
             terms_table(labelled.terms, found, recorded_ms),
             thresholds_table(labelled.terms, found, recorded_ms),
-        ]
+        )
     if "growth" in parts and (archives := [*labelled.squads(), *labelled.qmsum()]):
         run.say(f"{archives[0].name} grows to {sizes[-1]} passages")
         rows = grow(archives[0], labelled.distractors, sizes, run.embedder, run.kept, run.folder())
-        run.tables.append(growth_table(archives[0].name, rows))
+        run.add(growth_table(archives[0].name, rows))
+
+
+def _report(run: Measuring, labelled: Labelled, made_at: str, facts: Mapping[str, Any], remarks: Path | None) -> Report:
+    return Report(
+        made_at,
+        facts,
+        {
+            "corpus": labelled.corpus.name if labelled.corpus else "none",
+            "recordings": {
+                **({"patrol": len(labelled.corpus.patrol)} if labelled.corpus else {}),
+                **{f"Spoken-SQuAD passages at {one.name}": len(one.passages) for one in labelled.levels},
+                **({"QMSum meetings": len(labelled.meetings)} if labelled.meetings else {}),
+            },
+            "questions": sum(len(archive.questions) for archive, _ in run.asked),
+            "sample": run.sample,
+            "seed": SEED,
+        },
+        tuple(table for table in run.tables if table.rows),
+        {},
+        "\n\n".join([*([remarks.read_text("utf-8")] if remarks else []), *(f"- {line}" for line in run.remarks)]),
+        "How often search finds the moment",
+    )
 
 
 def _rank_texts(run: Measuring, labelled: Labelled) -> None:
@@ -208,14 +235,23 @@ def _rank_texts(run: Measuring, labelled: Labelled) -> None:
         questions = [question for archive in squads for question in archive.questions]
         merged = _merged([rankings for _, rankings in run.asked])
         note = "A hit is right when it is the passage that the question was asked of."
-        run.tables.append(rankings_table("spoken_squad", "Spoken-SQuAD", questions, merged, note))
+        run.add(rankings_table("spoken_squad", "Spoken-SQuAD", questions, merged, note))
     for archive in labelled.qmsum():
         asked = run.rank(archive)
         note = (
             "A hit is right when it is one of the turns that answer; recall is the share of them found, and there are "
             "often more than a hundred."
         )
-        run.tables.append(rankings_table("qmsum", "QMSum", asked.questions, run.asked[-1][1], note))
+        run.add(rankings_table("qmsum", "QMSum", asked.questions, run.asked[-1][1], note))
+
+
+def _of(asked: Asked, archive: Archive, chosen: Archive) -> Asked:
+    """What was asked of an archive, for some of its questions."""
+    if asked.ranked is None:
+        return asked
+    some = {id(question) for question in chosen.questions}
+    pairs = zip(archive.questions, asked.ranked, strict=True)
+    return replace(asked, ranked=tuple(ranked for question, ranked in pairs if id(question) in some))
 
 
 def _merged(parts: Sequence[Rankings]) -> Rankings:

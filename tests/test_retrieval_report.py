@@ -331,6 +331,20 @@ def test_the_command_measures_what_it_is_given_and_writes_a_report(
     assert "What each leg adds" in report.with_suffix(".md").read_text()
 
 
+def test_a_sample_compares_systems_and_leaves_no_question_unasked(squad: Path, tmp_path: Path) -> None:
+    """Our search is asked every question; the rows that compare it with others count the sample."""
+    report = tmp_path / "retrieval.json"
+    done = CliRunner().invoke(
+        command, ["--spoken-squad", str(squad), "--json", str(report), "--only", "rankings", "--sample", "1"],
+        env={"EARWITNESS_CORPUS": None}, catch_exceptions=False,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    tables = json.loads(report.read_text())["tables"]
+    assert {row["questions"] for row in tables["spoken_squad"]["rows"]} == {1}
+    (every,) = tables["every"]["rows"]
+    assert (every["system"], every["questions"]) == ("earwitness", 2)
+
+
 @pytest.mark.parametrize(
     ("args", "reason"),
     [([], "name data"), (["--qmsum", "nowhere.jsonl"], "No such file"), (["--only", "all", "--qmsum", "x"], "--only")],
