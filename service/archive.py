@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -27,6 +27,7 @@ from service.finding import (
 )
 from service.indexing import Indexer, open_index
 from service.proxies import Proxies
+from service.question import Question
 from service.settings import Settings
 from service.transcripts import TranscriptStore
 from transcribe.stage_seconds import StageSeconds
@@ -63,26 +64,14 @@ class OpenArchive:
         """What passages are made with here; None: no text model is installed, nothing is indexed."""
         return self._indexer.fingerprint if self._indexer else None
 
-    def find(
-        self,
-        text: str,
-        mode: str,
-        limit: int,
-        filters: Mapping[str, str | None],
-        doubtful: bool = False,
-        offset: int = 0,
-        deadline_seconds: float | None = None,
-    ) -> Found:
+    def find(self, question: Question) -> Found:
         """As `service.finding.find`, without opening anything."""
-        query = ask(self.catalog, self.settings.zone, text, mode, limit, filters, doubtful, offset)
-        deadline = deadline_of(self.settings, deadline_seconds)
-        return answer(query, self.catalog, self.index, self._embedder, deadline)
+        query = ask(self.catalog, self.settings.zone, question)
+        return answer(query, self.catalog, self.index, self._embedder, deadline_of(self.settings, question))
 
-    def cite(
-        self, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
-    ) -> Iterator[Citation]:
+    def cite(self, question: Question) -> Iterator[Citation]:
         """As `service.finding.find_citations`, without opening anything; a wrong question raises at once."""
-        query = ask(self.catalog, self.settings.zone, text, mode, limit, filters, doubtful)
+        query = ask(self.catalog, self.settings.zone, question)
         return cite(hits_to_export(query, self.index, self._embedder), self.transcripts)
 
     def index_pending(self) -> int:

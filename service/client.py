@@ -10,6 +10,7 @@ from typing import Any
 from service.citations import CitationFormat
 from service.errors import ServiceRefused, ServiceUnreachable
 from service.owner import Running, running_service
+from service.question import Question
 
 TIMEOUT_SECONDS = 60.0
 
@@ -23,36 +24,19 @@ class ServiceClient:
     def __init__(self, data: Path, running: Running) -> None:
         self._data, self._running = data, running
 
-    def search(
-        self,
-        text: str,
-        mode: str,
-        limit: int,
-        filters: Mapping[str, str | None],
-        doubtful: bool = False,
-        offset: int = 0,
-        deadline_seconds: float | None = None,
-    ) -> dict[str, Any]:
-        """As `Found.to_json`; arguments as `service.finding.find`."""
-        parameters = {**_asked(text, mode, limit, filters, doubtful), "offset": str(offset)}
-        if deadline_seconds is not None:
-            parameters["deadline_ms"] = str(round(deadline_seconds * 1000))
-        return self._get("search", parameters, TIMEOUT_SECONDS + (deadline_seconds or 0))
+    def search(self, question: Question) -> dict[str, Any]:
+        """As `Found.to_json`."""
+        parameters, seconds = {**_asked(question), "offset": str(question.offset)}, question.deadline_seconds
+        if seconds is not None:
+            parameters["deadline_ms"] = str(round(seconds * 1000))
+        return self._get("search", parameters, TIMEOUT_SECONDS + (seconds or 0))
 
     @contextmanager
-    def export(
-        self,
-        text: str,
-        mode: str,
-        limit: int,
-        filters: Mapping[str, str | None],
-        doubtful: bool,
-        format: CitationFormat,
-    ) -> Iterator[Iterator[bytes]]:
+    def export(self, question: Question, format: CitationFormat) -> Iterator[Iterator[bytes]]:
         """The file, in blocks; one that breaks off raises `ServiceUnreachable`, too."""
         import httpx
 
-        parameters = {**_asked(text, mode, limit, filters, doubtful), "format": format}
+        parameters = {**_asked(question), "format": format}
         patience = httpx.Timeout(TIMEOUT_SECONDS, read=None)  # a whole archive may be looked at before the first line
         try:
             with (
@@ -93,12 +77,12 @@ class ServiceClient:
         return answer
 
 
-def _asked(text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool) -> dict[str, str]:
-    given = {name: value for name, value in filters.items() if value is not None}
+def _asked(question: Question) -> dict[str, str]:
+    given = question.given
     if "recording" in given and Path(given["recording"]).exists():
         given["recording"] = str(Path(given["recording"]).absolute())  # the service works in another folder
-    also = {"doubtful": "true"} if doubtful else {}
-    return {"q": text, "mode": mode, "limit": str(limit), **also, **given}
+    also = {"doubtful": "true"} if question.doubtful else {}
+    return {"q": question.text, "mode": question.mode.value, "limit": str(question.limit), **also, **given}
 
 
 def service_of(data: Path) -> ServiceClient | None:

@@ -17,12 +17,13 @@ from search.embedding import Embedder
 from search.hit import Hit
 from search.pattern import bounds, read
 from search.protocols import Index
-from search.query import Filters, Mode, Query
+from search.query import Filters, Query
 from search.searcher import Answer, Searcher
 from service.catalog import Catalog, Searched
 from service.citations import Citation, cite
 from service.errors import NothingIngested, TimeWrong
 from service.indexing import load_embedder, open_index
+from service.question import Question
 from service.settings import Settings
 from service.transcripts import TranscriptStore
 
@@ -63,63 +64,36 @@ class Found:
         }
 
 
-def find(
-    settings: Settings,
-    text: str,
-    mode: str,
-    limit: int,
-    filters: Mapping[str, str | None],
-    doubtful: bool = False,
-    offset: int = 0,
-    deadline_seconds: float | None = None,
-) -> Found:
+def find(settings: Settings, question: Question) -> Found:
     """Search everything indexed.
-
-    Args:
-        filters: officer, badge, incident, category, recording, speaker, since, until, language; None or
-            absent: not filtered.
-        doubtful: whether what may not have been said matches, too.
-        offset: hits to leave out first.
-        deadline_seconds: from when the index and the models are open; None: that of the settings.
 
     Raises:
         NothingIngested: the data folder holds no catalog.
         EmptyQuery, QueryWrong, PageTooDeep, LegUnavailable, IndexBusy, RecordingUnknown, RecordingAmbiguous, TimeWrong
     """
     with open_catalog(settings) as catalog:
-        query = ask(catalog, settings.zone, text, mode, limit, filters, doubtful, offset)
+        query = ask(catalog, settings.zone, question)
         # Words in quotes need no embedding, and loading one takes seconds.
         embedder = None if query.is_exact else embedder_or_none(settings)
         with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
-            return answer(query, catalog, index, embedder, deadline_of(settings, deadline_seconds))
+            return answer(query, catalog, index, embedder, deadline_of(settings, question))
 
 
 @contextmanager
-def find_citations(
-    settings: Settings, text: str, mode: str, limit: int, filters: Mapping[str, str | None], doubtful: bool = False
-) -> Iterator[Iterator[Citation]]:
+def find_citations(settings: Settings, question: Question) -> Iterator[Iterator[Citation]]:
     """What `find` would find, to be written down: of an exact query every place, whatever the limit.
 
-    Arguments and errors as in `find`; all errors of the question come before the block is entered.
+    Errors as in `find`; all those of the question come before the block is entered.
     """
     with open_catalog(settings) as catalog:
-        query = ask(catalog, settings.zone, text, mode, limit, filters, doubtful)
+        query = ask(catalog, settings.zone, question)
         embedder = None if query.is_exact else embedder_or_none(settings)
         with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
             yield cite(hits_to_export(query, index, embedder), TranscriptStore(settings.transcripts))
 
 
-def ask(
-    catalog: Catalog,
-    zone: str,
-    text: str,
-    mode: str,
-    limit: int,
-    filters: Mapping[str, str | None],
-    doubtful: bool = False,
-    offset: int = 0,
-) -> Query:
-    """The query these words and filters mean; arguments and errors as in `find`."""
+def ask(catalog: Catalog, zone: str, question: Question) -> Query:
+    """The query a question means; errors as in `find`. Times without an offset are in `zone`."""
 
     def meant(asked: Mapping[str, str | None]) -> Filters:
         wanted = asked.get("recording")
@@ -136,19 +110,28 @@ def ask(
             confidence=bounds(asked.get("confidence")),
         )
 
-    chosen = Mode(mode)
     names = {"after": "since", "before": "until"}
     reading = read(
-        text,
-        meant(filters),
+        question.text,
+        meant(question.filters),
         lambda field: meant({names.get(field.name, field.name): field.value}),
-        one_leg=chosen.is_one_leg,
+        one_leg=question.mode.is_one_leg,
     )
-    return Query(reading.text, chosen, limit, reading.filters, doubtful, offset, reading.pattern, text)
+    return Query(
+        reading.text,
+        question.mode,
+        question.limit,
+        reading.filters,
+        question.doubtful,
+        question.offset,
+        reading.pattern,
+        question.text,
+    )
 
 
-def deadline_of(settings: Settings, seconds: float | None) -> Deadline:
-    """So many seconds from now, or as many as the settings allow."""
+def deadline_of(settings: Settings, question: Question) -> Deadline:
+    """As many seconds from now as the question or the settings allow."""
+    seconds = question.deadline_seconds
     return Deadline(settings.search_deadline_seconds if seconds is None else seconds)
 
 

@@ -23,6 +23,7 @@ from search.rows import rows
 from search.searcher import Searcher
 from service.archive import open_archive
 from service.citations import COLUMNS, NOTE, Citation, CitedWord, blocks, cite, lines, moment
+from service.question import Question
 from service.settings import load_settings
 from service.transcripts import TranscriptStore
 from tests.conftest import earwitness
@@ -292,10 +293,10 @@ def test_the_terminal_shows_which_page_it_is(data: Path) -> None:
 def test_a_search_out_of_time_says_so_in_every_form(data: Path) -> None:
     """The total is a lower bound, and is called one; the setting and the option mean the same."""
     with open_archive(load_settings(data=data, search_deadline_seconds=1e-9)) as opened:
-        found = opened.find(PHRASE, "auto", 10, {}).to_json()
+        found = opened.find(Question(PHRASE)).to_json()
         assert (found["total_is_exact"], found["total"]) == (False, 0)
         assert found["degraded"][0].startswith("deadline: 1e-09 s were over before every passage was compared")
-        assert opened.find(PHRASE, "auto", 10, {}, deadline_seconds=60).answer.total_is_exact
+        assert opened.find(Question(PHRASE, deadline_seconds=60)).answer.total_is_exact
     late = earwitness("search", PHRASE, "--deadline", "0.000001", data=data)
     assert late.code == 0
     assert "Degraded: deadline: 1e-06 s were over" in late.out
@@ -306,10 +307,10 @@ def test_what_was_heard_and_is_not_indexed_was_not_searched(data: Path, tmp_path
     with open_archive(load_settings(data=data)) as opened:
         row = next(row for row in opened.catalog.recordings() if row.sources[0].endswith("2.wav"))
         opened.end()  # no indexing behind our back
-        before = opened.find(PHRASE, "auto", 10, {}).to_json()["searched"]
+        before = opened.find(Question(PHRASE)).to_json()["searched"]
         opened.index.remove(RecordingId(row.id))
         opened.catalog.unindexed([row.id])
-        after = opened.find(PHRASE, "auto", 10, {}).to_json()
+        after = opened.find(Question(PHRASE)).to_json()
     assert (before["recordings"], before["awaiting_index"], before["not_processed"]) == (3, 0, 0)
     searched = after["searched"]
     assert (searched["recordings"], searched["awaiting_index"], searched["not_processed"]) == (2, 1, 1)
@@ -318,4 +319,4 @@ def test_what_was_heard_and_is_not_indexed_was_not_searched(data: Path, tmp_path
     assert "1 not processed (1 heard, awaiting the index)" in earwitness("search", PHRASE, data=data).out
     with open_archive(load_settings(data=data)) as opened:
         opened.index_pending()
-        assert opened.find(PHRASE, "auto", 10, {}).searched.awaiting_index == 0
+        assert opened.find(Question(PHRASE)).searched.awaiting_index == 0

@@ -38,6 +38,7 @@ from service.http.recordings import FormatName
 from service.owner import ADDRESS_FILE, running_service
 from service.proxies import Proxies
 from service.proxy import Kind, Plan, make_proxy, plan
+from service.question import Question
 from service.serving import listen
 from service.settings import load_settings
 from tests.conftest import earwitness
@@ -108,7 +109,7 @@ def test_a_search_answers_as_the_command_line_does(client: TestClient, opened: O
     """HTTP and command line print one JSON form, and the OpenAPI document names each of its fields."""
     answer = client.get(f"{API}/search", params={"q": PHRASE, "officer": "officer b", "limit": 1}).json()
 
-    assert answer == opened.find(PHRASE, "auto", 1, {"officer": "officer b"}).to_json()
+    assert answer == opened.find(Question(PHRASE, limit=1, filters={"officer": "officer b"})).to_json()
     assert (answer["total"], len(answer["hits"])) == (2, 1)
     assert answer["hits"][0]["start_ms"] == SENTENCE_MS
     assert answer.keys() == SearchAnswer.model_fields.keys()
@@ -215,8 +216,8 @@ def test_an_error_nobody_foresaw_tells_nothing_of_the_question(data: Path, capsy
     """Messages of foreign errors may quote what was asked; neither the answer nor the log repeats it."""
 
     class Broken:
-        def find(self, text: str, *_rest: Any) -> None:
-            raise ValueError(f"cannot handle {text}")
+        def find(self, question: Question) -> None:
+            raise ValueError(f"cannot handle {question.text}")
 
     client = TestClient(create_app(Broken()), base_url="http://localhost", raise_server_exceptions=False)  # type: ignore[arg-type]
     with structlog.testing.capture_logs() as logged:
@@ -748,8 +749,8 @@ def test_many_threads_may_search_while_recordings_are_indexed(data_of_one: Path)
         def ask() -> None:
             while not stop.is_set():
                 try:
-                    totals.append(opened.find(PHRASE, "auto", 10, {}).answer.total)
-                    opened.find(SENTENCE, "auto", 10, {})
+                    totals.append(opened.find(Question(PHRASE)).answer.total)
+                    opened.find(Question(SENTENCE))
                 except Exception as error:  # noqa: BLE001 -- shown below
                     failures.append(error)
 

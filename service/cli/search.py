@@ -16,6 +16,7 @@ from service.cli.output import clock, console, length, print_json
 
 if TYPE_CHECKING:
     from service.citations import CitationFormat
+    from service.question import Question
     from service.settings import Settings
 
 FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: suggested by the vocabulary"}
@@ -111,33 +112,32 @@ def command(
         raise click.UsageError("-o writes citations: give --format csv or jsonl, too")
     if format_ is not None and (offset or deadline is not None):
         raise click.UsageError("--format writes all there is: leave --offset and --deadline out")
+    from search.query import Mode
     from service.client import service_of
     from service.finding import find
+    from service.question import Question
 
     settings = options.settings()
+    question = Question(query, Mode(mode), limit, filters, doubtful, offset, deadline)
     with _pointing_at_errors(query):
-        _check(query, mode)  # here, too: a service tells where it is wrong, but does not draw
+        _check(question)  # here, too: a service tells where it is wrong, but does not draw
         if format_ is not None:
-            with _citations(settings, query, mode, limit, filters, doubtful, format_) as blocks:
+            with _citations(settings, question, format_) as blocks:
                 _write(options, blocks, output)
             return
         service = service_of(settings.data)
-        if service is not None:
-            found = service.search(query, mode, limit, filters, doubtful, offset, deadline)
-        else:
-            found = find(settings, query, mode, limit, filters, doubtful, offset, deadline).to_json()
+        found = service.search(question) if service is not None else find(settings, question).to_json()
     if options.json:
         print_json(found)
     else:
         _show(found, explain)
 
 
-def _check(query: str, mode: str) -> None:
+def _check(question: Question) -> None:
     from search.pattern import read
     from search.protocols import EVERYTHING
-    from search.query import Mode
 
-    read(query, EVERYTHING, lambda _field: EVERYTHING, one_leg=Mode(mode).is_one_leg)
+    read(question.text, EVERYTHING, lambda _field: EVERYTHING, one_leg=question.mode.is_one_leg)
 
 
 @contextmanager
@@ -156,25 +156,17 @@ def _pointing_at_errors(query: str) -> Iterator[None]:
 
 
 @contextmanager
-def _citations(
-    settings: Settings,
-    query: str,
-    mode: str,
-    limit: int,
-    filters: Mapping[str, str | None],
-    doubtful: bool,
-    format_: CitationFormat,
-) -> Iterator[Iterator[bytes]]:
+def _citations(settings: Settings, question: Question, format_: CitationFormat) -> Iterator[Iterator[bytes]]:
     from service.citations import blocks, lines
     from service.client import service_of
     from service.finding import find_citations
 
     service = service_of(settings.data)
     if service is not None:
-        with service.export(query, mode, limit, filters, doubtful, format_) as sent:
+        with service.export(question, format_) as sent:
             yield sent
     else:
-        with find_citations(settings, query, mode, limit, filters, doubtful) as citations:
+        with find_citations(settings, question) as citations:
             yield blocks(lines(citations, format_))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -10,8 +11,7 @@ from fastapi.responses import StreamingResponse
 from service.citations import MEDIA_TYPES, blocks, lines
 from service.http.dependencies import API, Archive
 from service.http.models import ExportQuestion, SearchAnswer, SearchQuestion
-
-NOT_FILTERS = {"q", "mode", "limit", "doubtful", "offset", "deadline_ms", "format"}
+from service.question import FILTERS, Question
 
 router = APIRouter(prefix=API, tags=["search"])
 
@@ -20,8 +20,8 @@ router = APIRouter(prefix=API, tags=["search"])
 def search(archive: Archive, question: Annotated[SearchQuestion, Query()]) -> dict[str, Any]:
     """Hits, best first, in exact searches by recorded time; and what was searched to find them."""
     deadline_seconds = None if question.deadline_ms is None else question.deadline_ms / 1000
-    found = archive.find(*_asked(question), question.offset, deadline_seconds)
-    return found.to_json()
+    asked = replace(_asked(question), offset=question.offset, deadline_seconds=deadline_seconds)
+    return archive.find(asked).to_json()
 
 
 @router.get(
@@ -32,7 +32,7 @@ def search(archive: Archive, question: Annotated[SearchQuestion, Query()]) -> di
 )
 def export(archive: Archive, question: Annotated[ExportQuestion, Query()]) -> StreamingResponse:
     """Citations: of an exact search every place, of another the hits up to the limit. Sent as they are found."""
-    citations = archive.cite(*_asked(question))
+    citations = archive.cite(_asked(question))
     return StreamingResponse(
         blocks(lines(citations, question.format)),
         media_type=MEDIA_TYPES[question.format],
@@ -40,6 +40,6 @@ def export(archive: Archive, question: Annotated[ExportQuestion, Query()]) -> St
     )
 
 
-def _asked(question: SearchQuestion | ExportQuestion) -> tuple[str, str, int, dict[str, str | None], bool]:
-    filters = question.model_dump(exclude=NOT_FILTERS)
-    return question.q, question.mode.value, question.limit, filters, question.doubtful
+def _asked(question: SearchQuestion | ExportQuestion) -> Question:
+    filters = question.model_dump(include=set(FILTERS))
+    return Question(question.q, question.mode, question.limit, filters, question.doubtful)
