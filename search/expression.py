@@ -11,6 +11,7 @@ FIELDS = (
     "speaker",
     "officer",
     "badge",
+    "unit",
     "incident",
     "category",
     "recording",

@@ -91,6 +91,7 @@ class Filters:
     recording_id: RecordingId | None = None
     officer: str | None = None
     badge: str | None = None
+    unit: str | None = None
     incident_id: str | None = None
     category: str | None = None
     language: str | None = None
@@ -108,7 +109,7 @@ EVERYTHING = Filters()
 
 # Every one has a folded copy in the payload under `filter_field`; the original is what is shown. A copy may be a list:
 # one value of it that is asked for is enough, as in Qdrant.
-FILTERED = ("recording_id", "officer", "badge", "incident_id", "category", "language", "speaker")
+FILTERED = ("recording_id", "officer", "badge", "unit", "incident_id", "category", "language", "speaker")
 
 
 def fold(value: str) -> str:

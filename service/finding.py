@@ -101,6 +101,7 @@ def ask(catalog: Catalog, zone: str, question: Question) -> Query:
             recording_id=catalog.find(wanted) if wanted else None,
             officer=asked.get("officer"),
             badge=asked.get("badge"),
+            unit=asked.get("unit"),
             incident_id=asked.get("incident"),
             category=asked.get("category"),
             language=asked.get("language"),
@@ -148,6 +149,7 @@ def answer(query: Query, catalog: Catalog, index: Index, embedder: Embedder | No
             ("recording_id", chosen.recording_id),
             ("officer", chosen.officer),
             ("badge", chosen.badge),
+            ("unit", chosen.unit),
             ("incident_id", chosen.incident_id),
             ("category", chosen.category),
         )

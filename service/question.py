@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from search.query import Mode
 
-FILTERS = ("officer", "badge", "incident", "category", "recording", "speaker", "since", "until", "language")
+FILTERS = ("officer", "badge", "unit", "incident", "category", "recording", "speaker", "since", "until", "language")
 
 
 @dataclass(frozen=True, slots=True)

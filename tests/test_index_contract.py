@@ -222,6 +222,7 @@ def test_a_phrase_is_its_tokens_side_by_side_in_order(index: Index, phrase: str,
         (Filters(officer="officer renée OKAFOR "), [0]),
         (Filters(badge="B-12"), [0, 1]),
         (Filters(badge="B"), []),
+        (Filters(unit="12a north"), [0, 2]),
         (Filters(incident_id="INC-1"), [1]),
         (Filters(category="use of force"), [2]),
         (Filters(language="ES"), [1]),
@@ -250,7 +251,7 @@ def test_every_filter_narrows_every_way_of_asking(index: Index, filters: Filters
     shifted = Filters(
         **{
             name: getattr(filters, name)
-            for name in ("officer", "badge", "incident_id", "category", "language", "speaker")
+            for name in ("officer", "badge", "unit", "incident_id", "category", "language", "speaker")
         },
         recording_id=filters.recording_id,
         confidence=filters.confidence,
@@ -258,7 +259,7 @@ def test_every_filter_narrows_every_way_of_asking(index: Index, filters: Filters
         until_ms=None if filters.until_ms is None else base + filters.until_ms,
     )
     first = {"officer": "Officer Renée Okafor", "badge": "b-12", "speaker": "SPEAKER_00", "moment_ms": base + 1_000}
-    first["confidence"] = 0.25
+    first |= {"unit": "12A North", "confidence": 0.25}
     second = {
         "badge": "B-12",
         "incident_id": "inc-1",
@@ -269,6 +270,7 @@ def test_every_filter_narrows_every_way_of_asking(index: Index, filters: Filters
     }
     third = {
         "category": "Use of Force",
+        "unit": "12A NORTH ",
         "speaker": ["SPEAKER_00", "wearer"],
         "moment_ms": base + 3_000,
         "confidence": 0.75,

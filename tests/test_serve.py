@@ -64,10 +64,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_media(folder / "film.mkv", mono(BURSTS_MS, LENGTH_MS, codec="libopus"), video_ms=LENGTH_MS)
     manifest = folder / "manifest.csv"
     manifest.write_text(
-        "path,recorded_at,officer\n"
-        "plain.wav,2025-03-01T10:00:00-08:00,Officer A\n"
-        "sound.mkv,2025-03-03T10:00:00-08:00,Officer B\n"
-        "film.mkv,,Officer B\n"
+        "path,recorded_at,officer,unit\n"
+        "plain.wav,2025-03-01T10:00:00-08:00,Officer A,12A North\n"
+        "sound.mkv,2025-03-03T10:00:00-08:00,Officer B,\n"
+        "film.mkv,,Officer B,\n"
     )
     data = tmp_path_factory.mktemp("served") / "data"
     assert hear(data, [folder], manifest).done == 3
@@ -188,6 +188,7 @@ def test_a_query_that_cannot_be_read_is_refused_at_its_character(client: TestCli
         ("trunk NOT open", 0),
         ('officer:"officer b" "open the trunk"', 2),
         ('officer:"officer b" open AND trunk', 2),
+        ('unit:"12a north" open AND trunk', 1),
         ("(after:2025-03-02 OR recording:plain.wav) open AND trunk", 2),
         ("before:2025-03-02 open AND trunk", 1),
         ("speaker:radio open AND trunk", 0),
@@ -239,6 +240,7 @@ def test_recordings_come_last_recorded_first_and_by_pages(client: TestClient, id
     found = [recording["id"] for page in pages for recording in page["recordings"]]
     assert found == [ids["sound.mkv"], ids["plain.wav"], ids["film.mkv"]]
     assert client.get(f"{API}/recordings", params={"officer": "OFFICER A"}).json()["total"] == 1
+    assert client.get(f"{API}/recordings", params={"unit": "12a north"}).json()["total"] == 1
     assert client.get(f"{API}/recordings", params={"since": "2025-03-02"}).json()["total"] == 1
     problem(client.get(f"{API}/recordings", params={"limit": 0}), 422, "parameter-wrong", "limit")
 

@@ -68,6 +68,7 @@ FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: sugg
 )
 @click.option("--officer", help="Only footage of this officer.")
 @click.option("--badge", help="Only footage of this badge.")
+@click.option("--unit", help="Only footage of this unit.")
 @click.option("--incident", help="Only footage of this incident.")
 @click.option("--category", help="Only footage of this category.")
 @click.option("--recording", help="Only this recording: an id, its beginning, or a source path.")
@@ -94,7 +95,7 @@ def command(
     """Find QUERY in everything heard. Prints who said it, in which recording, and when.
 
     Plain text is looked for in every way. Fields may stand in it: speaker:wearer, officer:"Renee Okafor", badge:,
-    incident:, category:, recording:, lang:es, after:2025-03-01, before:, confidence:>0.7 (of the passage).
+    unit:, incident:, category:, recording:, lang:es, after:2025-03-01, before:, confidence:>0.7 (of the passage).
 
     Phrases in quotes, and words, combine to an exact search with operators in capitals:
 

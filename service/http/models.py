@@ -31,6 +31,7 @@ class RecordingFilters(Question):
 
     officer: str | None = Field(None, description="only footage of this officer")
     badge: str | None = Field(None, description="only footage of this badge")
+    unit: str | None = Field(None, description="only footage of this unit")
     incident: str | None = Field(None, description="only footage of this incident")
     category: str | None = Field(None, description="only footage of this category")
     since: str | None = Field(None, description="only from this time on (ISO 8601; without offset: agency time)")

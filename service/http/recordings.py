@@ -36,6 +36,7 @@ def recordings(archive: Archive, question: Annotated[ListQuestion, Query()]) -> 
     named = {
         "officer": question.officer,
         "badge": question.badge,
+        "unit": question.unit,
         "incident_id": question.incident,
         "category": question.category,
     }
