@@ -5,15 +5,16 @@ of it, or one after another.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from search.deadline import NEVER, Deadline
 from search.phrase import Occurrence, occurrences
 from search.places_of import places_of
 from search.protocols import Index
 from search.query import Query
-from search.rank import Rank, place_rank, recording_rank
+from search.rank import PlaceRank, Rank, latest, place_rank, recording_rank
 from transcribe.transcript import RecordingId
 
 
@@ -47,7 +48,7 @@ def find_places(index: Index, query: Query, deadline: Deadline = NEVER) -> Place
             else:
                 left_out += 1
 
-    first = heapq.nsmallest(query.offset + query.limit, counted(), key=place_rank)
+    first = heapq.nsmallest(query.offset + query.limit, counted(), key=_rank(query))
     return Places(first[query.offset :], total, left_out, not deadline.has_cut)
 
 
@@ -64,14 +65,18 @@ def every_place(index: Index, query: Query) -> Iterator[Occurrence]:
     for occurrence in occurrences(index, query.tokens, query.filters):
         if query.doubtful or not occurrence.doubts:
             ranks[occurrence.payload["recording_id"]] = recording_rank(occurrence.payload)
-    for _unknown, _recorded, recording_id in sorted(ranks.values()):
+    for _unknown, _recorded, recording_id in sorted(ranks.values(), key=latest if query.latest_first else None):
         here = replace(query.filters, recording_id=RecordingId(recording_id))
         found = (one for one in occurrences(index, query.tokens, here) if query.doubtful or not one.doubts)
-        yield from sorted(found, key=place_rank)
+        yield from sorted(found, key=_rank(query))
+
+
+def _rank(query: Query) -> Callable[[Occurrence], PlaceRank]:
+    return partial(place_rank, latest_first=query.latest_first)
 
 
 def _places(index: Index, query: Query, deadline: Deadline = NEVER) -> Iterator[Occurrence]:
     """With those that need doubtful words; of a pattern in order."""
     if query.pattern is None:
         return occurrences(index, query.tokens, query.filters, deadline)
-    return places_of(index, query.pattern, query.filters, query.doubtful, deadline)
+    return places_of(index, query.pattern, query.filters, query.doubtful, deadline, query.latest_first)

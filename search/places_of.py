@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from itertools import groupby
 
 from search.combining import Place, all_of, any_of, away_from, in_order, near, place
@@ -22,7 +22,7 @@ from search.passages import CONTINUATION_WORDS, DOUBTS
 from search.pattern import AROUND_MS, Pattern, narrow
 from search.phrase import Occurrence, occurrences
 from search.protocols import Filters, Index, Payload, point_id
-from search.rank import Rank, place_rank, recording_rank
+from search.rank import Rank, latest, place_rank, recording_rank
 from transcribe.transcript import RecordingId
 
 Tokens = tuple[str, ...]
@@ -32,7 +32,12 @@ READ_PASSAGES = 64  # at a time, to learn whether the stream breaks off between 
 
 
 def places_of(
-    index: Index, pattern: Pattern, filters: Filters, doubtful: bool = False, deadline: Deadline = NEVER
+    index: Index,
+    pattern: Pattern,
+    filters: Filters,
+    doubtful: bool = False,
+    deadline: Deadline = NEVER,
+    latest_first: bool = False,
 ) -> Iterator[Occurrence]:
     """Every place of the pattern, each once, by recorded time; `said` are the words of its phrases.
 
@@ -41,14 +46,16 @@ def places_of(
         doubtful: whether words that may not have been said count as said. If not, they do not count for NOT either,
             and places there would be only with them come, too: their `doubts` say so.
         deadline: ends it early; `has_cut` then says so.
+        latest_first: what was recorded last comes first.
 
     Cost: one pass over the index per phrase that is not left out, of which it holds recordings in memory; then one
     question per phrase and recording that has all of them.
     """
     ranks = _recordings(index, pattern, pattern.expression, filters, deadline)
-    for _unknown, _recorded, recording_id in deadline.within(sorted(ranks.values())):
+    in_order = sorted(ranks.values(), key=latest if latest_first else None)
+    for _unknown, _recorded, recording_id in deadline.within(in_order):
         here = _Recording(index, pattern, filters, RecordingId(recording_id)).places(doubtful)
-        yield from sorted(here, key=place_rank)
+        yield from sorted(here, key=partial(place_rank, latest_first=latest_first))
 
 
 def _recordings(

@@ -10,7 +10,7 @@ from search.pattern import Pattern
 from search.protocols import EVERYTHING, Filters
 from search.text import tokens
 
-__all__ = ["Filters", "Mode", "Query"]
+__all__ = ["Filters", "Mode", "Query", "Sort"]
 
 MAX_PLACES = 10_000  # so many hits are held in memory for a page that ends there; about 200 MB
 
@@ -32,6 +32,14 @@ class Mode(StrEnum):
         return self not in (Mode.AUTO, Mode.EXACT)
 
 
+class Sort(StrEnum):
+    """What hits are ordered by; what is alike comes by recorded time and id."""
+
+    RELEVANCE = "relevance"  # places of an exact query are alike
+    TIME = "time"
+    LATEST = "-time"
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A question: what was said, roughly or exactly.
@@ -41,6 +49,7 @@ class Query:
     `doubtful`: whether what may not have been said matches too: doubtful passages, and words with one of
     `search.passages.DOUBTS` as said exactly.
     `offset`: how many hits to leave out first.
+    `sort`: None for relevance; `order` is what that comes to.
 
     Raises:
         EmptyQuery: no token is left of the text.
@@ -55,6 +64,7 @@ class Query:
     offset: int = 0
     pattern: Pattern | None = None
     typed: str | None = None
+    sort: Sort | None = None
 
     def __post_init__(self) -> None:
         if not self.tokens:
@@ -75,3 +85,13 @@ class Query:
             for opening, closing in _QUOTES
         )
         return self.pattern is not None or self.mode is Mode.EXACT or (self.mode is Mode.AUTO and quoted)
+
+    @property
+    def order(self) -> Sort:
+        """What its hits come by: places, which are all alike, by time unless the latest are asked for first."""
+        asked = self.sort or Sort.RELEVANCE
+        return Sort.TIME if self.is_exact and asked is Sort.RELEVANCE else asked
+
+    @property
+    def latest_first(self) -> bool:
+        return self.order is Sort.LATEST

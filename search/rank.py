@@ -1,4 +1,4 @@
-"""The order of places: by when a recording was made, then by when it was said; footage of unknown time last.
+"""The order in time: by when a recording was made, then by when it was said; footage of unknown time last.
 
 Two places never share a rank, so that pages neither repeat nor skip while the index stays as it is.
 """
@@ -9,6 +9,7 @@ from search.phrase import Occurrence
 from search.protocols import Payload
 
 Rank = tuple[bool, int, str]
+PlaceRank = tuple[Rank, int, int, int]
 
 
 def recording_rank(payload: Payload) -> Rank:
@@ -17,7 +18,22 @@ def recording_rank(payload: Payload) -> Rank:
     return moment is None, 0 if moment is None else moment - payload["start_ms"], payload["recording_id"]
 
 
-def place_rank(occurrence: Occurrence) -> tuple[Rank, int, int, int]:
+def latest(rank: Rank) -> Rank:
+    """The same of a recording where the last recorded comes first; of one moment still by id."""
+    is_unknown, recorded_ms, recording_id = rank
+    return is_unknown, -recorded_ms, recording_id
+
+
+def passage_rank(payload: Payload, latest_first: bool = False) -> PlaceRank:
+    """Of a passage as a whole."""
+    return _rank(payload, payload["start_ms"], payload["end_ms"], latest_first)
+
+
+def place_rank(occurrence: Occurrence, latest_first: bool = False) -> PlaceRank:
     """Two speakers may say it in the same moment: then by passage."""
-    payload = occurrence.payload
-    return recording_rank(payload), occurrence.start_ms, occurrence.end_ms, payload["ordinal"]
+    return _rank(occurrence.payload, occurrence.start_ms, occurrence.end_ms, latest_first)
+
+
+def _rank(payload: Payload, start_ms: int, end_ms: int, latest_first: bool) -> PlaceRank:
+    rank, ordinal = recording_rank(payload), payload["ordinal"]
+    return (latest(rank), -start_ms, -end_ms, -ordinal) if latest_first else (rank, start_ms, end_ms, ordinal)

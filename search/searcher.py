@@ -17,7 +17,8 @@ from search.passages import DOUBTFUL
 from search.phrase import Occurrence
 from search.places import every_place, find_places
 from search.protocols import Index, PointId
-from search.query import Mode, Query
+from search.query import Mode, Query, Sort
+from search.rank import passage_rank
 from search.sounds import matches, pronunciations, stored
 from search.understanding import Kind, Understanding, understand
 
@@ -28,7 +29,7 @@ NARROWED = 0.4  # `together` from which a name-like query's hit is the words tha
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hits, best first (in exact mode by recorded time); how many there are in all; what could not be asked.
+    """Hits in the order of the query; how many there are in all; what could not be asked.
 
     `total` counts places in exact mode, all of them where `total_is_exact`, or as far as the deadline let it; otherwise
     the passages any leg brought up with more than chance.
@@ -63,7 +64,7 @@ class Searcher:
         self._legs, self._fusion = legs, fusion()
 
     def search(self, query: Query, deadline: Deadline = NEVER) -> Answer:
-        """Everything that matches, the best first; what there is when the deadline is over, and what was left unasked.
+        """Everything that matches, as the query orders it; what there is when time is over, and what was left unasked.
 
         Raises:
             LegUnavailable: the mode asks for a leg that cannot run here.
@@ -103,7 +104,10 @@ class Searcher:
                 left_out += 1
             else:
                 scored.append((score, key))
-        scored.sort(key=lambda entry: (-entry[0], entry[1]))
+        if query.order is Sort.RELEVANCE:
+            scored.sort(key=lambda entry: (-entry[0], entry[1]))
+        else:
+            scored.sort(key=lambda entry: (passage_rank(brought.payloads[entry[1]], query.latest_first), entry[1]))
         page = scored[query.offset : query.offset + query.limit]
         hits = [self._hit(brought, query, asked, score, key) for score, key in page]
         return Answer(hits, len(scored), list(brought.degraded), left_out, understood=_understood(asked, brought))

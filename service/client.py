@@ -82,6 +82,7 @@ def _asked(question: Question) -> dict[str, str]:
     if "recording" in given and Path(given["recording"]).exists():
         given["recording"] = str(Path(given["recording"]).absolute())  # the service works in another folder
     also = {"doubtful": "true"} if question.doubtful else {}
+    also |= {"sort": question.sort.value} if question.sort else {}
     return {"q": question.text, "mode": question.mode.value, "limit": str(question.limit), **also, **given}
 
 

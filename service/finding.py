@@ -47,6 +47,7 @@ class Found:
             "exact": self.query.is_exact,
             "pattern": None if self.query.pattern is None else str(self.query.pattern),
             "doubtful": self.query.doubtful,
+            "sort": self.query.order.value,
             "offset": self.query.offset,
             "hits": [hit.to_json() for hit in self.answer.hits],
             "total": self.answer.total,
@@ -127,6 +128,7 @@ def ask(catalog: Catalog, zone: str, question: Question) -> Query:
         question.offset,
         reading.pattern,
         question.text,
+        question.sort,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from search.query import Mode
+from search.query import Mode, Sort
 
 FILTERS = ("officer", "badge", "unit", "incident", "category", "recording", "speaker", "since", "until", "language")
 
@@ -18,6 +18,7 @@ class Question:
     `doubtful`: whether what may not have been said matches, too.
     `offset`: hits to leave out first.
     `deadline_seconds`: from when the index and the models are open; None: that of the settings. An export knows none.
+    `sort`: None for relevance, which in exact searches is by time.
     """
 
     text: str
@@ -27,6 +28,7 @@ class Question:
     doubtful: bool = False
     offset: int = 0
     deadline_seconds: float | None = None
+    sort: Sort | None = None
 
     @property
     def given(self) -> dict[str, str]:

@@ -116,6 +116,21 @@ def test_a_search_answers_as_the_command_line_does(client: TestClient, opened: O
     assert answer["hits"][0].keys() == Hit.model_fields.keys()
 
 
+@pytest.mark.parametrize("query", [PHRASE, SENTENCE])
+def test_hits_come_by_time_in_the_answer_and_in_the_file(
+    client: TestClient, ids: dict[str, str], data: Path, query: str
+) -> None:
+    """The first or the last recorded first, unknown times last; said exactly or ranked; over HTTP and typed."""
+    for sort, names in (("time", ("plain", "sound", "film")), ("-time", ("sound", "plain", "film"))):
+        asked = {"q": query, "sort": sort}
+        answer = client.get(f"{API}/search", params=asked).json()
+        file = client.get(f"{API}/search/export", params={**asked, "format": "jsonl"}).text
+        orders = [hit["recording_id"] for hit in answer["hits"]]
+        assert orders == [ids[f"{name}.{'wav' if name == 'plain' else 'mkv'}"] for name in names]
+        assert orders == [json.loads(one)["recording_id"] for one in file.splitlines()]
+        assert answer["sort"] == sort
+
+
 def test_what_the_wearer_said_is_asked_for_by_kind(client: TestClient) -> None:
     """From hearing to the answer: the kind is filtered by, and told."""
     wearer, radio = (
@@ -141,6 +156,7 @@ def test_what_the_wearer_said_is_asked_for_by_kind(client: TestClient) -> None:
         ({"q": "trunk", "deadline_ms": "0"}, "parameter-wrong", "deadline_ms"),
         ({"q": "trunk", "mode": "loud"}, "parameter-wrong", "mode"),
         ({"q": "trunk", "doubtful": "perhaps"}, "parameter-wrong", "doubtful"),
+        ({"q": "trunk", "sort": "loudness"}, "parameter-wrong", "sort"),
         ({"q": "trunk", "since": "soon"}, "time-wrong", "since"),
         ({"q": "trunk", "oficer": "A"}, "parameter-wrong", "oficer"),
     ],

@@ -43,7 +43,14 @@ FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: sugg
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Hits to leave out first: the next page. With --limit at most 10000.",
+    help="Hits to leave out first: the next page. With --limit at most 10000; what lies beyond of an exact search, "
+    "--format writes.",
+)
+@click.option(
+    "--sort",
+    type=click.Choice(["relevance", "time", "-time"]),
+    help="What hits come by: relevance, time (of recording, the first first) or -time (the last first). "
+    "[default: relevance; of an exact search, whose places are alike, time]",
 )
 @click.option(
     "--deadline",
@@ -86,6 +93,7 @@ def command(
     doubtful: bool,
     limit: int,
     offset: int,
+    sort: str | None,
     deadline: float | None,
     explain: bool,
     format_: CitationFormat | None,
@@ -113,13 +121,14 @@ def command(
         raise click.UsageError("-o writes citations: give --format csv or jsonl, too")
     if format_ is not None and (offset or deadline is not None):
         raise click.UsageError("--format writes all there is: leave --offset and --deadline out")
-    from search.query import Mode
+    from search.query import Mode, Sort
     from service.client import service_of
     from service.finding import find
     from service.question import Question
 
     settings = options.settings()
-    question = Question(query, Mode(mode), limit, filters, doubtful, offset, deadline)
+    order = None if sort is None else Sort(sort)
+    question = Question(query, Mode(mode), limit, filters, doubtful, offset, deadline, order)
     with _pointing_at_errors(query):
         _check(question)  # here, too: a service tells where it is wrong, but does not draw
         if format_ is not None:
@@ -203,7 +212,7 @@ def _show(found: dict[str, Any], explain: bool) -> None:
     if explain:
         out.print(_taken_for(found), markup=False, soft_wrap=True)
     fused = found["mode"] == "auto" and not found["exact"]
-    says_perhaps = not fused  # once, before the first of them: what is found comes first
+    says_perhaps = not fused or found["sort"] != "relevance"  # once, before the first: what is found comes first
     for rank, hit in enumerate(found["hits"], found["offset"] + 1):
         if not hit["found"] and not says_perhaps:
             out.print("Perhaps what was meant:" if rank > 1 else "Nothing is found for sure. Perhaps what was meant:")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from search.query import Mode
+from search.query import Mode, Sort
 from service.citations import CitationFormat
 
 
@@ -49,6 +49,11 @@ class Asked(RecordingFilters):
     doubtful: bool = Field(
         False,
         description="also find what may not have been said: doubtful passages, and exactly, primed words",
+    )
+    sort: Sort | None = Field(
+        None,
+        description="what hits come by: relevance, time (of recording, the first first) or -time (the last first). "
+        "Default: relevance; places of an exact search are alike, and come by time",
     )
     recording: str | None = Field(None, description="only this recording: an id, its beginning, or a source path")
     speaker: str | None = Field(None, description="only what this speaker said: SPEAKER_00, or wearer or radio")
@@ -144,13 +149,14 @@ class Searched(Answer):
 
 
 class SearchAnswer(Answer):
-    """Hits, best first."""
+    """Hits in their order."""
 
     query: str
     mode: str
     exact: bool = Field(description="whether only these words in this order, or this pattern, was looked for")
     pattern: str | None = Field(description="how the query's operators were read; null: it has none")
     doubtful: bool = Field(description="whether what may not have been said was asked for, too")
+    sort: Sort = Field(description="what the hits come by")
     offset: int
     hits: list[Hit]
     total: int

@@ -18,7 +18,7 @@ router = APIRouter(prefix=API, tags=["search"])
 
 @router.get("/search", response_model=SearchAnswer, summary="Find the moment something was said")
 def search(archive: Archive, question: Annotated[SearchQuestion, Query()]) -> dict[str, Any]:
-    """Hits, best first, in exact searches by recorded time; and what was searched to find them."""
+    """Hits, best first, in exact searches by recorded time, or as asked for; and what was searched to find them."""
     deadline_seconds = None if question.deadline_ms is None else question.deadline_ms / 1000
     asked = replace(_asked(question), offset=question.offset, deadline_seconds=deadline_seconds)
     return archive.find(asked).to_json()
@@ -42,4 +42,4 @@ def export(archive: Archive, question: Annotated[ExportQuestion, Query()]) -> St
 
 def _asked(question: SearchQuestion | ExportQuestion) -> Question:
     filters = question.model_dump(include=set(FILTERS))
-    return Question(question.q, question.mode, question.limit, filters, question.doubtful)
+    return Question(question.q, question.mode, question.limit, filters, question.doubtful, sort=question.sort)
