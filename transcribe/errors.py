@@ -68,3 +68,28 @@ class VocabularyUnreadable(TranscribeError):
             f"cannot use the vocabulary {self.path}: {self.reason}. It is a text file in UTF-8 with one word or "
             "phrase a line."
         )
+
+
+class CorrectionWrong(TranscribeError):
+    """A correction cannot be made as it is written."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, reason)
+        self.where, self.reason = where, reason
+
+    def __str__(self) -> str:
+        return f"cannot correct {self.where}: {self.reason}. Nothing was changed; mend it and try again."
+
+
+class CorrectionOutdated(TranscribeError):
+    """A correction is of a version that is not, or no longer, the current one."""
+
+    def __init__(self, base: str, current: str) -> None:
+        super().__init__(base, current)
+        self.base, self.current = base, current
+
+    def __str__(self) -> str:
+        return (
+            f"the correction is of transcript version {self.base}, but the current one is {self.current}: nothing was "
+            "changed. `earwitness export RECORDING --format json` gives the current one; correct that."
+        )

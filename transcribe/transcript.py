@@ -21,6 +21,9 @@ from transcribe.spans import Span
 RecordingId = NewType("RecordingId", str)  # SHA-256 of the file's bytes, 64 hex digits
 
 MACHINE_NOTICE = "machine transcript, not verified"
+CORRECTED_NOTICE = "machine transcript, corrected by a person where it says so; the rest is not verified"
+
+CORRECTED = "corrected"  # flag of words a person wrote, and of segments a person changed
 
 
 class State(StrEnum):
@@ -40,7 +43,9 @@ class Word:
     start_ms: int
     end_ms: int
     text: str
-    confidence: float  # 0..1, that it is right: calibrated, or the decoder's own probability; `ModelUse.options` says
+    # 0..1, that it is right: calibrated, or the decoder's own probability; `ModelUse.options` says which. Of a word
+    # flagged `corrected` it is 1 and means nothing: a person wrote it.
+    confidence: float
     flags: tuple[str, ...] = ()
 
     @property
@@ -227,6 +232,32 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class Amendment:
+    """That a person changed a transcript: which version, who, when."""
+
+    base: str  # the version that was changed
+    author: str
+    at: str  # ISO 8601, UTC
+    note: str | None = None
+    n_edits: int = 0
+    restores: str | None = None  # the version whose content was put in place of the base's; None: it was edited
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "base": self.base,
+            "author": self.author,
+            "at": self.at,
+            "note": self.note,
+            "n_edits": self.n_edits,
+            "restores": self.restores,
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Amendment:
+        return Amendment(data["base"], data["author"], data["at"], data["note"], data["n_edits"], data["restores"])
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """Who said what and when in one recording, and where every claim comes from.
 
@@ -241,10 +272,11 @@ class Transcript:
     models: tuple[ModelUse, ...]
     speakers_known: bool = True
     kinds: tuple[SpeakerKind, ...] = ()  # one per speaker; empty in transcripts made before there were any
+    amendments: tuple[Amendment, ...] = ()  # oldest first; empty: as machines made it
 
     @property
     def version(self) -> str:
-        """Content hash (16 hex digits) of what was heard and by which models; metadata does not count."""
+        """Content hash (16 hex digits) of what was heard, by which models, who changed it; metadata does not count."""
         content = {
             "recording_id": self.recording.id,
             "segments": [_segment_json(segment) for segment in self.segments],
@@ -253,8 +285,14 @@ class Transcript:
             "models": [model.to_json() for model in self.models],
             # Transcripts made before there were kinds keep the version they were stored under.
             **({"speakers": [kind.to_json() for kind in self.kinds]} if self.kinds else {}),
+            **({"amendments": [one.to_json() for one in self.amendments]} if self.amendments else {}),
         }
         return hashlib.sha256(canonical_json(content)).hexdigest()[:16]
+
+    @property
+    def notice(self) -> str:
+        """What whoever reads it must know first."""
+        return CORRECTED_NOTICE if self.amendments else MACHINE_NOTICE
 
     @property
     def words(self) -> list[Word]:
@@ -286,7 +324,7 @@ class Transcript:
     def to_json(self) -> dict[str, Any]:
         """The form other systems rely on (DESIGN, "Forms that others rely on")."""
         return {
-            "notice": MACHINE_NOTICE,
+            "notice": self.notice,
             "recording": {
                 **self.recording.metadata,
                 "id": self.recording.id,
@@ -298,6 +336,7 @@ class Transcript:
                 "transcript_version": self.version,
                 "speakers_known": self.speakers_known,
                 "models": [model.to_json() for model in self.models],
+                "amendments": [one.to_json() for one in self.amendments],
             },
             "segments": [_segment_json(segment) for segment in self.segments],
             "turns": [_turn_json(turn) for turn in self.turns],
@@ -318,6 +357,7 @@ class Transcript:
             tuple(ModelUse.from_json(model) for model in data["provenance"]["models"]),
             data["provenance"]["speakers_known"],
             tuple(SpeakerKind.from_json(kind) for kind in data.get("speakers", ())),
+            tuple(Amendment.from_json(one) for one in data["provenance"].get("amendments", ())),
         )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from transcribe.formats.lines import clock, one_line, provenance, spacing
-from transcribe.transcript import MACHINE_NOTICE, Segment, Transcript
+from transcribe.transcript import Segment, Transcript
 
 MAX_LINE_CHARS = 42  # Netflix Timed Text Style Guide and BBC subtitle guidelines: 37 to 42
 MAX_CUE_LINES = 2
@@ -44,7 +44,7 @@ def srt(transcript: Transcript) -> str:
     cues = _cues(transcript, name_speakers=True)
     if not cues:
         end_ms = max(1, min(transcript.recording.duration_ms, MAX_CUE_MS))
-        cues = [Cue(0, end_ms, (f"[{MACHINE_NOTICE}:", "no words heard]"), None)]
+        cues = [Cue(0, end_ms, (f"[{transcript.notice}:", "no words heard]"), None)]
     blocks = [
         f"{number}\n{clock(cue.start_ms, ',')} --> {clock(cue.end_ms, ',')}\n"
         + "\n".join(line.translate(visible) for line in cue.lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from transcribe.transcript import MACHINE_NOTICE, Segment, Transcript
+from transcribe.transcript import Amendment, Segment, Transcript
 
 UNKNOWN_SPEAKER = "unknown"
 
@@ -58,14 +58,21 @@ def file_field(source: str) -> str:
 
 
 def provenance(transcript: Transcript) -> list[str]:
-    """What a file says about itself, one line each: notice, source, identity, version, every model."""
+    """What a file says about itself, one line each: notice, source, identity, version, who changed it, every model."""
     lines = [
-        MACHINE_NOTICE,
+        transcript.notice,
         f"source: {transcript.recording.source}",
         f"recording (SHA-256): {transcript.recording.id}",
         f"transcript version: {transcript.version}",
+        *map(_amendment, transcript.amendments),
         *(f"model: {model.name} {model.revision} (SHA-256 {model.sha256})" for model in transcript.models),
     ]
     if not transcript.speakers_known:
         lines.append("speakers: not told apart")
     return [one_line(line) for line in lines]
+
+
+def _amendment(one: Amendment) -> str:
+    did = f"put version {one.restores} in place of" if one.restores else "corrected"
+    note = f": {one.note}" if one.note else ""
+    return f"{one.author} {did} version {one.base} at {one.at}{note}"
