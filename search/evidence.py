@@ -28,7 +28,7 @@ from search.embedding import Embedder
 from search.errors import LegUnavailable
 from search.passages import CONTINUATION_WORDS
 from search.phrase import Occurrence, occurrences_from
-from search.protocols import Index, Leg, LegHit, LegQuery, Payload, PointId
+from search.protocols import EVERY_EDITION, Index, Leg, LegHit, LegQuery, Payload, PointId
 from search.query import Query
 from search.schema import PHRASE_FIELD, holds
 from search.sounds import beyond_chance, pronunciations, query_vector, shares, stored
@@ -149,7 +149,7 @@ class Gathering:
         lists = {one.leg: hits for one, hits in zip(asked, answers, strict=False)}
         best = [hits[0].score if hits else None for hits in answers[len(asked) :]]
         # As rare as a word can be that somebody said, in BM25's own measure (search/bm25.py).
-        unsaid = math.log(2 * self._index.count() + 2) if None in best else 0.0
+        unsaid = math.log(2 * self._index.count(EVERY_EDITION) + 2) if None in best else 0.0
         return lists, [unsaid if score is None else score for score in best]
 
     def _scores(
@@ -163,7 +163,9 @@ class Gathering:
         elif others:
             vector = self._vector if leg is Leg.MEANING else words_vector(self._asked.words)
             assert vector is not None
-            (hits,) = self._index.query_batch([LegQuery(leg, vector, len(others), among=frozenset(others))])
+            (hits,) = self._index.query_batch(
+                [LegQuery(leg, vector, len(others), self._query.filters, frozenset(others))]
+            )
             scores.update({hit.id: hit.score / whole for hit in hits})
         return scores
 

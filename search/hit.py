@@ -8,7 +8,7 @@ from typing import Any
 from search.evidence import Evidence
 from search.passages import DOUBTS, SpokenWord
 from search.phrase import Occurrence, own_words
-from search.protocols import Payload
+from search.protocols import EDITION_FIELD, Edition, Payload
 from search.sounds import SoundMatch
 from transcribe.transcript import RecordingId
 
@@ -45,6 +45,7 @@ class Hit:
     flags: tuple[str, ...]
     version: str
     said: tuple[SpokenWord, ...]  # the words of the phrase where it was found, else the passage's
+    edition: Edition = Edition.MACHINE  # of the transcript: as machines made it, or as people corrected it
 
     def to_json(self) -> dict[str, Any]:
         """The form other systems rely on; `angles` is filled once cameras are linked."""
@@ -72,6 +73,7 @@ class Hit:
             "flags": list(self.flags),
             "version": self.version,
             "said": " ".join(word.text for word in self.said),
+            "edition": self.edition.value,
         }
 
 
@@ -121,6 +123,7 @@ def hit_of(
         tuple(flags),
         payload["version"],
         words,
+        Edition(payload.get(EDITION_FIELD, Edition.MACHINE)),
     )
 
 

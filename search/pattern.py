@@ -86,13 +86,15 @@ def narrow(filters: Filters, more: Filters) -> Filters | None:
         one, other = getattr(filters, name), getattr(more, name)
         if one is None or other is None:
             asked[name] = other if one is None else one
+        elif one == other:
+            asked[name] = one
         elif name == "since_ms":
             asked[name] = max(one, other)
         elif name == "until_ms":
             asked[name] = min(one, other)
         elif isinstance(one, Bounds):
             asked[name] = one.narrowed(other)
-        elif fold(one) == fold(other):
+        elif isinstance(one, str) and fold(one) == fold(other):
             asked[name] = one
         else:
             return None

@@ -22,6 +22,13 @@ PointId = str  # UUID in its 36-character form
 Payload = Mapping[str, Any]
 
 
+class Edition(StrEnum):
+    """Which rows of a recording that people corrected; of any other there is one edition, which has no name."""
+
+    CORRECTED = "corrected"  # what is shown and searched, unless the other is asked for
+    MACHINE = "machine"  # what was heard before anybody changed it, or by newer models since
+
+
 class Leg(StrEnum):
     """A way of matching that is asked by vector."""
 
@@ -86,6 +93,7 @@ class Filters:
     `speaker` is a label, or a kind: `wearer` or `radio`. `since_ms` (inclusive) and `until_ms` (exclusive) are UTC
     epoch ms of the moment the passage starts; footage whose recording time is unknown passes neither. `confidence` is
     that of the passage: the mean of its words'.
+    `machine`: of recordings that were corrected, what the machine heard instead; None: both editions.
     """
 
     recording_id: RecordingId | None = None
@@ -99,6 +107,13 @@ class Filters:
     since_ms: int | None = None
     until_ms: int | None = None
     confidence: Bounds | None = None
+    machine: bool | None = False
+
+    def unequal(self) -> dict[str, str]:
+        """Payload field to the value it must not have; rows without the field pass."""
+        if self.machine is None:
+            return {}
+        return {EDITION_FIELD: Edition.CORRECTED if self.machine else Edition.MACHINE}
 
     def equal(self) -> dict[str, str]:
         """Payload field of the filter to the folded value it must have."""
@@ -106,6 +121,9 @@ class Filters:
 
 
 EVERYTHING = Filters()
+EVERY_EDITION = Filters(machine=None)  # the rows one searches, and those kept beside them
+
+EDITION_FIELD = "edition"  # of the payload; only rows of corrected recordings have it
 
 # Every one has a folded copy in the payload under `filter_field`; the original is what is shown. A copy may be a list:
 # one value of it that is asked for is enough, as in Qdrant.
@@ -149,7 +167,7 @@ class Index(Protocol):
     """Rows of every recording, found by vector, by phrase, and by filter."""
 
     def replace(self, recording_id: RecordingId, version: str, rows: Sequence[Row]) -> None:
-        """Make `rows` all that the index holds of a recording. Doing it twice changes nothing.
+        """Make `rows` all that the index holds of a recording, in every edition. Doing it twice changes nothing.
 
         Readers see the old rows, the new ones, or for a moment both; never none. A replace that was
         cut short is mended by the next.
@@ -177,7 +195,10 @@ class Index(Protocol):
         ...
 
     def versions(self) -> dict[RecordingId, dict[str, int]]:
-        """Per recording the versions it has rows of, and how many: one version each, unless a replace was cut short."""
+        """Per recording the versions it has rows of, and how many.
+
+        One version each, two where it was corrected, and more where a replace was cut short.
+        """
         ...
 
     def flush(self) -> None:

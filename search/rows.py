@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.bm25 import AVG_PASSAGE_WORDS, passage_vector
 from search.embedding import Embedder, Vectors
-from search.passages import CONTINUATION_WORDS, MAX_PASSAGE_MS, MAX_PAUSE_MS, MIN_CUT_MS, Passage, stream
+from search.passages import (
+    CONTINUATION_WORDS,
+    MAX_PASSAGE_MS,
+    MAX_PAUSE_MS,
+    MIN_CUT_MS,
+    Passage,
+    build_passages,
+    stream,
+)
 from search.phonemes import engine_version, heard
-from search.protocols import FILTERED, Row, filter_field, fold, point_id
+from search.protocols import EDITION_FIELD, FILTERED, Edition, Row, filter_field, fold, point_id
 from search.sounds import AVG_PASSAGE_PHONEMES, LENGTH_SHARE, RUN
 from search.sounds import passage_vector as sounds_vector
 from search.text import tokens
@@ -36,6 +46,36 @@ def passages_fingerprint(model: ModelUse) -> str:
     parts += [MIN_CUT_MS, CONTEXT_AS_WORDS]
     parts += [engine_version(), RUN, LENGTH_SHARE, AVG_PASSAGE_PHONEMES]  # None: rows without sounds, until it runs
     return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
+
+
+def editions(corrected: Transcript, machine: Transcript, embedder: Embedder) -> tuple[list[Row], list[Row]]:
+    """The rows of a recording that people corrected, and those of what the machine heard, kept beside them.
+
+    Most of what both say is the same, and is embedded once.
+    """
+    once = _Once(embedder)
+    found = []
+    for edition, transcript in ((Edition.CORRECTED, corrected), (Edition.MACHINE, machine)):
+        made = rows(transcript, build_passages(transcript), once)
+        found.append([replace(row, payload={**row.payload, EDITION_FIELD: edition.value}) for row in made])
+    return found[0], found[1]
+
+
+class _Once:
+    """An embedder that remembers what it embedded."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder, self._known = embedder, dict[str, NDArray[np.float32]]()
+        self.use, self.dimension = embedder.use, embedder.dimension
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known.update(zip(new, self._embedder.passages(new), strict=True))
+        return np.stack([self._known[text] for text in texts]) if texts else self._embedder.passages([])
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        return self._embedder.query(text)
 
 
 def rows(transcript: Transcript, passages: Sequence[Passage], embedder: Embedder) -> list[Row]:

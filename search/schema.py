@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.protocols import FILTERED, Leg, filter_field
+from search.protocols import EDITION_FIELD, FILTERED, Leg, filter_field
 
 DENSE = Leg.MEANING.value  # cosine
 SPARSE = (Leg.WORDS.value, Leg.SOUNDS.value)  # with the store's IDF
@@ -13,7 +13,7 @@ MOMENT_FIELD = "moment_ms"
 CONFIDENCE_FIELD = "confidence"
 ID_FIELD = filter_field("recording_id")
 VERSION_FIELD = "version"
-KEYWORD_FIELDS = (*(filter_field(name) for name in FILTERED), VERSION_FIELD)
+KEYWORD_FIELDS = (*(filter_field(name) for name in FILTERED), VERSION_FIELD, EDITION_FIELD)
 
 
 def holds(text: str, tokens: Sequence[str]) -> bool:

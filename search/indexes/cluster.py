@@ -7,13 +7,13 @@ set `QDRANT_URL` to run the contract tests against one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from search.bm25 import SparseVector
 from search.errors import DimensionMismatch, IndexDamaged, IndexOutdated
 from search.indexes.exact import count_versions
-from search.protocols import EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
+from search.protocols import EVERY_EDITION, EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
 from search.schema import (
     CONFIDENCE_FIELD,
     DENSE,
@@ -82,8 +82,10 @@ class ClusterIndex:
         """Sparse vectors that a collection made by an earlier version lacks."""
         if self._dimension() is None or self._known_complete:
             return set()
-        sparse = self._client.get_collection(self._collection).config.params.sparse_vectors or {}
-        missing = set(SPARSE) - sparse.keys()
+        collection = self._client.get_collection(self._collection)
+        missing = set(SPARSE) - (collection.config.params.sparse_vectors or {}).keys()
+        if not missing and not self._is_local:
+            self._index_keywords(set(KEYWORD_FIELDS) - collection.payload_schema.keys())
         self._known_complete = not missing
         return missing
 
@@ -108,9 +110,15 @@ class ClusterIndex:
             phrase_matching=True,
         )
         self._client.create_payload_index(self._collection, PHRASE_FIELD, phrase)
-        for field in KEYWORD_FIELDS:
-            self._client.create_payload_index(self._collection, field, models.PayloadSchemaType.KEYWORD)
+        self._index_keywords(KEYWORD_FIELDS)
         self._client.create_payload_index(self._collection, MOMENT_FIELD, models.PayloadSchemaType.INTEGER)
+
+    def _index_keywords(self, fields: Iterable[str]) -> None:
+        """Also where the collection was made before something was filtered by them."""
+        from qdrant_client import models
+
+        for field in fields:
+            self._client.create_payload_index(self._collection, field, models.PayloadSchemaType.KEYWORD)
 
     @property
     def _is_local(self) -> bool:
@@ -121,7 +129,7 @@ class ClusterIndex:
     def replace(self, recording_id: RecordingId, version: str, rows: Sequence[Row]) -> None:
         from qdrant_client import models
 
-        if rows and self._missing() and self.count() == 0:
+        if rows and self._missing() and self.count(EVERY_EDITION) == 0:
             self.drop()  # rows were removed to make it again: `earwitness index rebuild`
         if rows and self._dimension() is None:
             self._create(len(rows[0].meaning))
@@ -267,4 +275,5 @@ def _filter(filters: Filters, *also: models.Condition) -> models.Filter | None:
     if (bounds := filters.confidence) is not None:
         between = models.Range(gt=bounds.above, gte=bounds.at_least, lt=bounds.below, lte=bounds.at_most)
         conditions.append(models.FieldCondition(key=CONFIDENCE_FIELD, range=between))
-    return models.Filter(must=conditions) if conditions else None
+    without: list[models.Condition] = [_match(field, value) for field, value in filters.unequal().items()]
+    return models.Filter(must=conditions, must_not=without) if conditions or without else None

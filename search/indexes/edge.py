@@ -18,7 +18,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from search.bm25 import SparseVector
 from search.errors import DimensionMismatch, IndexBusy, IndexDamaged, IndexOutdated
 from search.indexes.exact import count_versions
-from search.protocols import EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
+from search.protocols import EVERY_EDITION, EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
 from search.schema import (
     CONFIDENCE_FIELD,
     DENSE,
@@ -192,7 +192,7 @@ class EdgeIndex:
     def close(self) -> None:
         """Hand the folder back. After writing to a large shard this first builds what its searches then use."""
         if self._shard is not None:
-            if self._written and self.count() >= OPTIMISE_FROM_ROWS:
+            if self._written and self.count(EVERY_EDITION) >= OPTIMISE_FROM_ROWS:
                 self._shard.optimize()
             self._shard.close()
             self._shard = None
@@ -220,6 +220,10 @@ def _load(path: Path) -> Any:
     if missing := set(SPARSE) - _config(path)["sparse_vectors"].keys():
         shard.close()
         raise IndexOutdated(str(path), ", ".join(sorted(missing)))
+    # A field that was not filtered by when the shard was made; one pass over its payloads, once.
+    for field in KEYWORD_FIELDS:
+        if field not in shard.info().payload_schema:
+            shard.update(qdrant.UpdateOperation.create_field_index(field, qdrant.PayloadSchemaType.Keyword))
     return shard
 
 
@@ -263,4 +267,5 @@ def _filter(filters: Filters, *also: Any) -> Any:
     if (bounds := filters.confidence) is not None:
         between = qdrant.RangeFloat(gt=bounds.above, gte=bounds.at_least, lt=bounds.below, lte=bounds.at_most)
         conditions.append(qdrant.FieldCondition(key=CONFIDENCE_FIELD, range=between))
-    return qdrant.Filter(must=conditions) if conditions else None
+    without = [_match(field, value) for field, value in filters.unequal().items()]
+    return qdrant.Filter(must=conditions, must_not=without) if conditions or without else None

@@ -94,6 +94,8 @@ def passes(payload: Payload, filters: Filters) -> bool:
     """Whether a row is what the filters ask for."""
     if not all(_holds(payload.get(field), value) for field, value in filters.equal().items()):
         return False
+    if any(payload.get(field) == value for field, value in filters.unequal().items()):
+        return False
     confidence = payload.get(CONFIDENCE_FIELD)
     if filters.confidence is not None and (confidence is None or not filters.confidence.hold(confidence)):
         return False
