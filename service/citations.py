@@ -16,10 +16,11 @@ from statistics import fmean
 from typing import Any, Literal
 
 from search.hit import Hit
+from search.protocols import Edition
 from service.errors import TranscriptMissing
 from service.transcripts import TranscriptStore
 from transcribe.formats.lines import clock
-from transcribe.transcript import Transcript
+from transcribe.transcript import CORRECTED, CORRECTED_NOTICE, MACHINE_NOTICE, Transcript
 
 CitationFormat = Literal["csv", "jsonl"]
 MEDIA_TYPES: Mapping[CitationFormat, str] = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -52,13 +53,13 @@ COLUMNS = (
     "officer",
     "incident_id",
     "note",
+    "edition",
 )
-NOTE = "machine transcript, not verified"
 
 
 @dataclass(frozen=True, slots=True)
 class CitedWord:
-    """A word that was found; `confidence` None: its transcript is gone."""
+    """A word that was found; `confidence` None: its transcript is gone, or a person wrote it."""
 
     start_ms: int
     end_ms: int
@@ -98,7 +99,8 @@ class Citation:
             "recorded_at": hit.recorded_at,
             "officer": hit.officer,
             "incident_id": hit.incident_id,
-            "note": NOTE,
+            "note": CORRECTED_NOTICE if hit.edition is Edition.CORRECTED else MACHINE_NOTICE,
+            "edition": hit.edition.value,
             "words": [
                 {"start_ms": w.start_ms, "end_ms": w.end_ms, "text": w.text, "confidence": w.confidence}
                 for w in self.words
@@ -127,13 +129,18 @@ def cite(hits: Iterable[Hit], transcripts: TranscriptStore) -> Iterator[Citation
 
 
 def _confidences(transcript: Transcript) -> dict[tuple[int, int, str], float]:
-    """By span and text; where two speakers said the same at once, the lower. A segment without words is one word."""
+    """By span and text; where two speakers said the same at once, the lower. A segment without words is one word.
+
+    What a person wrote has none: no machine measured it.
+    """
     found: dict[tuple[int, int, str], float] = {}
     for segment in transcript.segments:
-        for word in segment.words or ():
+        for word in segment.words:
+            if CORRECTED in word.flags:
+                continue
             key = word.start_ms, word.end_ms, word.text
             found[key] = min(word.confidence, found.get(key, 1.0))
-        if not segment.words:
+        if not segment.words and CORRECTED not in segment.flags:
             found[segment.start_ms, segment.end_ms, segment.text.strip()] = segment.confidence
     return found
 

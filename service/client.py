@@ -83,6 +83,7 @@ def _asked(question: Question) -> dict[str, str]:
         given["recording"] = str(Path(given["recording"]).absolute())  # the service works in another folder
     also = {"doubtful": "true"} if question.doubtful else {}
     also |= {"sort": question.sort.value} if question.sort else {}
+    also |= {"machine": "true"} if question.machine else {}
     return {"q": question.text, "mode": question.mode.value, "limit": str(question.limit), **also, **given}
 
 

@@ -14,6 +14,7 @@ from service.indexing import Indexer
 from service.settings import Settings
 from service.transcripts import TranscriptStore
 from transcribe.stage_seconds import StageSeconds
+from transcribe.transcript import RecordingId
 
 LOOK_EVERY_SECONDS = 0.5
 EVERYTHING = 1_000_000_000  # recordings
@@ -34,6 +35,7 @@ class DeferringIndexer(Indexer):
         spent: StageSeconds,
         patience_seconds: float = 0.0,
         failed: Callable[[RecordingState, str], Any] = lambda _state, _error: None,
+        only: RecordingId | None = None,
     ) -> int:
         """As `Indexer.index_pending`; where a service runs, wait until it has indexed what was heard up to now.
 
@@ -44,15 +46,17 @@ class DeferringIndexer(Indexer):
         """
         service = service_of(self._settings.data)
         if service is None:
-            return super().index_pending(spent, patience_seconds, failed)
+            return super().index_pending(spent, patience_seconds, failed, only)
         if not patience_seconds:
             return 0
-        n_indexed = self._wait_for(service, failed)
+        n_indexed = self._wait_for(service, failed, only)
         if service_of(self._settings.data) is None:  # it stopped on the way: the rest is ours
-            n_indexed += super().index_pending(spent, patience_seconds, failed)
+            n_indexed += super().index_pending(spent, patience_seconds, failed, only)
         return n_indexed
 
-    def _wait_for(self, service: ServiceClient, failed: Callable[[RecordingState, str], Any]) -> int:
+    def _wait_for(
+        self, service: ServiceClient, failed: Callable[[RecordingState, str], Any], only: RecordingId | None
+    ) -> int:
         try:
             fingerprint = service.passages_fingerprint()
         except ServiceUnreachable as error:
@@ -62,7 +66,7 @@ class DeferringIndexer(Indexer):
         if fingerprint is None:
             return 0
         n_indexed = 0
-        for state in self._catalog.heard_not_indexed(fingerprint, EVERYTHING):
+        for state in self._catalog.heard_not_indexed(fingerprint, EVERYTHING, only):
             passages = self._passages(state)
             while passages.fingerprint != fingerprint and not passages.resting:
                 if self._stop.wait(LOOK_EVERY_SECONDS) or service_of(self._settings.data) is None:

@@ -57,6 +57,31 @@ class RecordingUnknown(ServiceError):
         )
 
 
+class VersionUnknown(ServiceError):
+    """The recording's transcript never had this version."""
+
+    def __init__(self, name: str, version: str) -> None:
+        super().__init__(name, version)
+        self.name, self.version = name, version
+
+    def __str__(self) -> str:
+        return f"{self.name} has no transcript version {self.version!r}: `earwitness versions` lists those it has."
+
+
+class CorrectionUnreadable(ServiceError):
+    """A file that should hold a correction cannot be read as JSON."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return (
+            f"cannot read a correction from {self.path}: {self.reason}. It is a transcript exported with "
+            "`--format json` and edited, or edits as the README shows them."
+        )
+
+
 class RecordingAmbiguous(ServiceError):
     """Several recordings go by this prefix or name; `candidates` are their ids."""
 

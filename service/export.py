@@ -13,16 +13,16 @@ from transcribe.transcript import Recording, RecordingId, Transcript
 
 
 def current_transcript(row: RecordingRow, transcripts: TranscriptStore) -> Transcript:
-    """The version the index serves, under today's metadata.
+    """The version the index serves, or is to serve once a correction is in it, under today's metadata.
 
     Raises:
         NotHeardYet: no version exists.
         TranscriptMissing: the store lost it.
     """
     name = row.sources[0] if row.sources else row.id
-    if row.transcript_version is None:
+    if row.current_version is None:
         raise NotHeardYet(name, "; ".join(row.errors) or None)
-    kept = transcripts.get(row.id, row.transcript_version)
+    kept = transcripts.get(row.id, row.current_version)
     return kept.with_recording(Recording(row.id, name, row.media, row.metadata))
 
 

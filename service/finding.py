@@ -48,6 +48,7 @@ class Found:
             "pattern": None if self.query.pattern is None else str(self.query.pattern),
             "doubtful": self.query.doubtful,
             "sort": self.query.order.value,
+            "machine": bool(self.query.filters.machine),
             "offset": self.query.offset,
             "hits": [hit.to_json() for hit in self.answer.hits],
             "total": self.answer.total,
@@ -110,6 +111,7 @@ def ask(catalog: Catalog, zone: str, question: Question) -> Query:
             since_ms=parse_time(asked.get("since"), "since", zone),
             until_ms=parse_time(asked.get("until"), "until", zone),
             confidence=bounds(asked.get("confidence")),
+            machine=question.machine,
         )
 
     names = {"after": "since", "before": "until"}

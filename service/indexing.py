@@ -19,7 +19,7 @@ from search.embedding import Embedder, SentenceTransformerEmbedder
 from search.errors import IndexBusy
 from search.passages import build_passages
 from search.protocols import Index, Row
-from search.rows import passages_fingerprint, rows
+from search.rows import editions, passages_fingerprint, rows
 from service.catalog import Catalog, RecordingState
 from service.data import require_space
 from service.errors import TranscriptNotKept
@@ -27,7 +27,7 @@ from service.settings import Settings
 from service.transcripts import TranscriptStore
 from transcribe.speakers import assemble
 from transcribe.stage_seconds import StageSeconds
-from transcribe.transcript import Recording, Transcript
+from transcribe.transcript import Recording, RecordingId, Transcript
 
 BATCH = 16  # recordings written while the index is held
 WAIT_SECONDS = 0.2  # between two tries to open an index another process holds
@@ -82,7 +82,14 @@ def load_embedder(settings: Settings) -> Embedder:
 class _Prepared:
     state: RecordingState
     transcript: Transcript
-    rows: list[Row]
+    rows: list[Row]  # of what is searched, and after it of what the machine heard instead, if anything
+    n_passages: int  # of what is searched
+    machine_version: str | None = None
+
+    @property
+    def machine(self) -> tuple[str, int] | None:
+        """What is kept beside, as the catalog notes it."""
+        return (self.machine_version, len(self.rows) - self.n_passages) if self.machine_version else None
 
 
 class Indexer:
@@ -115,19 +122,21 @@ class Indexer:
         spent: StageSeconds,
         patience_seconds: float = 0.0,
         failed: Callable[[RecordingState, str], Any] = lambda _state, _error: None,
+        only: RecordingId | None = None,
     ) -> int:
         """Index everything heard that is not indexed as it should be; returns how many recordings.
 
         Args:
             spent: gets the seconds of `embed` and `index`.
             failed: told of a recording whose passages could not be made; the others go on.
+            only: nothing but this recording.
 
         Raises:
             IndexBusy: another process holds the index, and still did after `patience_seconds`.
             TooLittleSpace, TranscriptNotKept: the disk is nearly full; what was indexed so far is kept.
         """
         n_indexed = 0
-        while batch := self._catalog.heard_not_indexed(self.fingerprint, BATCH):
+        while batch := self._catalog.heard_not_indexed(self.fingerprint, BATCH, only):
             require_space(self._settings)
             started = time.perf_counter()
             prepared = []
@@ -152,7 +161,11 @@ class Indexer:
                     # index is let go: whoever holds it finds it and the catalog agreeing.
                     for one in prepared:
                         self._catalog.indexed(
-                            one.state.recording_id, one.state.inputs, one.transcript.version, len(one.rows)
+                            one.state.recording_id,
+                            one.state.inputs,
+                            one.transcript.version,
+                            one.n_passages,
+                            one.machine,
                         )
             spent.add("index", time.perf_counter() - started)
             n_indexed += len(prepared)
@@ -161,10 +174,17 @@ class Indexer:
     def _prepare(self, state: RecordingState) -> _Prepared:
         words = self._transcripts.words(state.words_artifact)
         turns = self._transcripts.turns(state.turns_artifact) if state.turns_artifact else None
-        transcript = assemble(Recording(state.recording_id, state.source, state.media, state.metadata), words, turns)
-        self._transcripts.put(transcript)
+        recording = Recording(state.recording_id, state.source, state.media, state.metadata)
+        heard = assemble(recording, words, turns)
+        self._transcripts.put(heard)
         if self._embedder is None:
             self._embedder = SentenceTransformerEmbedder(
                 self._model.path, use(self._model), threads=self._settings.threads
             )
-        return _Prepared(state, transcript, rows(transcript, build_passages(transcript), self._embedder))
+        if state.correction is None:
+            made = rows(heard, build_passages(heard), self._embedder)
+            return _Prepared(state, heard, made, len(made))
+        # What people made stays current, whatever is heard again; only they put something else in its place.
+        corrected = self._transcripts.get(state.recording_id, state.correction).with_recording(recording)
+        current, machine = editions(corrected, heard, self._embedder)
+        return _Prepared(state, corrected, [*current, *machine], len(current), heard.version)

@@ -19,6 +19,7 @@ class Question:
     `offset`: hits to leave out first.
     `deadline_seconds`: from when the index and the models are open; None: that of the settings. An export knows none.
     `sort`: None for relevance, which in exact searches is by time.
+    `machine`: whether what the machine heard is searched where people corrected it.
     """
 
     text: str
@@ -29,6 +30,7 @@ class Question:
     offset: int = 0
     deadline_seconds: float | None = None
     sort: Sort | None = None
+    machine: bool = False
 
     @property
     def given(self) -> dict[str, str]:

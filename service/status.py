@@ -31,6 +31,9 @@ def recording_json(row: RecordingRow) -> dict[str, Any]:
         "speech_ms": row.speech_ms,
         "silent_ms": row.silent_ms,
         "not_processed_ms": row.not_processed_ms,
-        "transcript_version": row.transcript_version,
+        "transcript_version": row.current_version,
+        "corrected": row.correction is not None,
+        "machine_version": row.machine_version,
+        "heard_again": row.heard_again,
         "notes": list(row.media.notes),
     }

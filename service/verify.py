@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
     INDEX_DAMAGED = "index_damaged"  # nothing of it can be compared
     MISSING_ROWS = "missing_rows"  # the catalog calls more indexed than the index holds
-    EXTRA_ROWS = "extra_rows"  # the index holds a recording twice, or of another version
+    EXTRA_ROWS = "extra_rows"  # the index holds a recording twice, or of a version that it should not
     UNKNOWN_RECORDING = "unknown_recording"  # rows of a recording the catalog does not know
     TRANSCRIPT = "transcript"  # a file of the store is missing, or not what was written
 
@@ -95,13 +95,15 @@ def compare_index(rows: Sequence[RecordingRow], versions: Versions) -> list[Diff
     """What the catalog calls indexed against what the index holds; recordings that wait are left out."""
     differences = []
     for row in rows:
-        wanted = {row.transcript_version: row.n_passages} if row.transcript_version and row.n_passages else {}
+        editions = ((row.transcript_version, row.n_passages), (row.machine_version, row.n_machine_passages))
+        wanted = {version: n for version, n in editions if version and n}
         held = dict(versions.get(row.id, {}))
         if not row.stages[Stage.PASSAGES].fingerprint or held == wanted:
             continue
-        n_wanted, n_held = row.n_passages or 0, held.get(row.transcript_version or "", 0)
-        kind = Kind.MISSING_ROWS if n_held < n_wanted else Kind.EXTRA_ROWS
-        says = f"the catalog counts {n_wanted} passages of version {row.transcript_version}, the index holds " + (
+        short = any(held.get(version, 0) < n for version, n in wanted.items())
+        kind = Kind.MISSING_ROWS if short else Kind.EXTRA_ROWS
+        counts = " and ".join(f"{n} passages of version {version}" for version, n in wanted.items())
+        says = f"the catalog counts {counts or 'no passages'}, the index holds " + (
             ", ".join(f"{n} of {version}" for version, n in sorted(held.items())) or "none"
         )
         differences.append(Difference(kind, row.id, None, says))

@@ -22,7 +22,7 @@ from search.query import Mode, Query
 from search.rows import rows
 from search.searcher import Searcher
 from service.archive import open_archive
-from service.citations import COLUMNS, NOTE, Citation, CitedWord, blocks, cite, lines, moment
+from service.citations import COLUMNS, Citation, CitedWord, blocks, cite, lines, moment
 from service.question import Question
 from service.settings import load_settings
 from service.transcripts import TranscriptStore
@@ -31,7 +31,7 @@ from tests.media_maker import mono, write_media
 from tests.quick_ingest import QuickEmbedder
 from tests.served import SENTENCE, Ears, hear, running
 from tests.spoken import line, spoken
-from transcribe.transcript import RecordingId, Segment, Transcript, Word
+from transcribe.transcript import MACHINE_NOTICE, RecordingId, Segment, Transcript, Word
 
 PHRASE = f'"{SENTENCE}"'
 API = "/api/v1"
@@ -98,7 +98,8 @@ def test_a_citation_says_all_that_traces_it_back(store: TranscriptStore) -> None
         "recorded_at": "2025-03-14T23:59:30-05:00",
         "officer": "Officer Okafor",
         "incident_id": "INC-7",
-        "note": NOTE,
+        "note": MACHINE_NOTICE,
+        "edition": "machine",
         "words": [
             {"start_ms": 61_300, "end_ms": 61_600, "text": "hold", "confidence": 0.5},
             {"start_ms": 61_600, "end_ms": 61_900, "text": "the", "confidence": 0.7},

@@ -15,6 +15,7 @@ from service.catalog.entries import (
     Stage,
     StageState,
     Summary,
+    TranscriptVersion,
 )
 from service.catalog.owners import new_owner
 
@@ -35,5 +36,6 @@ __all__ = [
     "Stage",
     "StageState",
     "Summary",
+    "TranscriptVersion",
     "new_owner",
 ]

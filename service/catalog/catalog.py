@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from service.catalog import claims, finding, outcomes, registration, repairs, reports, voices
+from service.catalog import claims, corrections, finding, outcomes, registration, repairs, reports, voices
 from service.catalog.database import database_errors, open_engine, snapshot, writing
 from service.catalog.entries import (
     Claim,
@@ -29,10 +29,11 @@ from service.catalog.entries import (
     SourceSeen,
     Stage,
     Summary,
+    TranscriptVersion,
 )
 from service.catalog.models import recordings
 from service.errors import RecordingUnknown
-from transcribe.transcript import MediaFacts, RecordingId
+from transcribe.transcript import Amendment, MediaFacts, RecordingId
 
 
 class Catalog:
@@ -194,19 +195,43 @@ class Catalog:
 
     # What is to be indexed
 
-    def heard_not_indexed(self, passages_fingerprint: str, limit: int) -> list[RecordingState]:
+    def heard_not_indexed(
+        self, passages_fingerprint: str, limit: int, only: RecordingId | None = None
+    ) -> list[RecordingState]:
         """Up to `limit` recordings with words whose passages are missing or made of something older.
 
-        Passages are made of the artifacts of words and turns, the metadata and `passages_fingerprint`. Those that
-        failed before come last; those that rest, or are being heard right now, not at all.
+        Passages are made of the artifacts of words and turns, the metadata, what people corrected and
+        `passages_fingerprint`. Those that failed before come last; those that rest, or are being heard right now, not
+        at all. `only`: of this recording alone.
         """
         with self._reading() as connection:
-            return reports.heard_not_indexed(connection, passages_fingerprint, limit, self._now_ms())
+            return reports.heard_not_indexed(connection, passages_fingerprint, limit, self._now_ms(), only)
 
-    def indexed(self, recording_id: RecordingId, inputs: str, transcript_version: str, n_passages: int) -> None:
-        """Note that the index holds the passages made of `inputs` (from `RecordingState`)."""
+    def indexed(
+        self,
+        recording_id: RecordingId,
+        inputs: str,
+        transcript_version: str,
+        n_passages: int,
+        machine: tuple[str, int] | None = None,
+    ) -> None:
+        """Note that the index holds the passages made of `inputs` (from `RecordingState`).
+
+        Args:
+            machine: where people corrected the transcript, the machine's version and how many passages of it are kept
+                beside.
+        """
         with self._writing() as connection:
-            outcomes.indexed(connection, recording_id, inputs, transcript_version, n_passages, self._now_ms())
+            outcomes.indexed(connection, recording_id, inputs, transcript_version, n_passages, self._now_ms(), machine)
+
+    def corrected(self, recording_id: RecordingId, version: str, amendment: Amendment) -> None:
+        """Make a version that a person made, and the store keeps, the current one; it is to be indexed now.
+
+        Raises:
+            CorrectionOutdated: another version became current since the one that was changed was read.
+        """
+        with self._writing() as connection:
+            corrections.corrected(connection, recording_id, version, amendment, self._now_ms())
 
     def index_failed(self, recording_id: RecordingId, error: str, inputs: str = "") -> None:
         """Count a failed attempt at the passages; with `inputs`, another fingerprint starts counting anew."""
@@ -269,6 +294,11 @@ class Catalog:
         """Every version that was ever in the index, sorted by recording: what may have been exported or cited."""
         with self._reading() as connection:
             return reports.transcript_versions(connection)
+
+    def versions(self, recording_id: RecordingId) -> list[TranscriptVersion]:
+        """Every version of one recording's transcript, oldest first."""
+        with self._reading() as connection:
+            return corrections.versions(connection, recording_id)
 
     def metadata(self, recording_id: RecordingId) -> dict[str, str]:
         """The recording's metadata, merged over its sources (see `service.catalog.metadata`).

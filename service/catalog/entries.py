@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -83,6 +83,7 @@ class RecordingState:
     words_artifact: str
     turns_artifact: str | None
     inputs: str  # to hand back to `Catalog.indexed`
+    correction: str | None = None  # the version people made, to be searched instead of what these artifacts make
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +136,40 @@ class RecordingRow:
     not_processed_ms: int | None
     transcript_version: str | None  # what the index holds
     n_passages: int | None
+    correction: str | None = None  # the version people made
+    corrected_from: str | None = None  # the machine's that it goes back to
+    machine_version: str | None = None  # what the index holds beside a correction
+    n_machine_passages: int | None = None
+
+    @property
+    def current_version(self) -> str | None:
+        """What is shown and exported: a correction at once, even before the index has it."""
+        return self.correction or self.transcript_version
+
+    @property
+    def heard_again(self) -> bool:
+        """Whether machines heard something else since the version that people corrected."""
+        return self.machine_version is not None and self.machine_version != self.corrected_from
 
     @property
     def errors(self) -> list[str]:
         return [state.error for state in self.stages.values() if state.error is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptVersion:
+    """One version of a recording's transcript."""
+
+    version: str
+    created_ms: int  # when it was first indexed, or corrected; UTC epoch
+    base: str | None  # the version a person changed; None: a machine made it
+    author: str | None
+    note: str | None
+    current: bool
+    indexed: bool  # whether the index holds it, for searches or beside them
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +214,5 @@ class Summary:
     not_processed_ms: int
     n_words: int
     size_bytes: int
+    corrected: int  # recordings whose current transcript people made
+    heard_again: int  # of those, heard otherwise by machines since

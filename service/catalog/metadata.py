@@ -98,11 +98,13 @@ def refresh(connection: Connection, recording_id: str) -> None:
 def note_heard(connection: Connection, recording_id: str) -> None:
     """Make the passages stage due again if what passages are made of has changed."""
     row = connection.execute(
-        select(recordings.c.metadata, recordings.c.heard).where(recordings.c.id == recording_id)
+        select(recordings.c.metadata, recordings.c.heard, recordings.c.correction).where(
+            recordings.c.id == recording_id
+        )
     ).one()
     made = select(stages.c.stage, stages.c.artifact).where(stages.c.recording_id == recording_id)
     artifacts: dict[str, str | None] = {stage.stage: stage.artifact for stage in connection.execute(made)}
-    heard = heard_hash(artifacts.get(Stage.WORDS), artifacts.get(Stage.TURNS), row.metadata)
+    heard = heard_hash(artifacts.get(Stage.WORDS), artifacts.get(Stage.TURNS), row.metadata, row.correction)
     if heard == row.heard:
         return
     connection.execute(update(recordings).where(recordings.c.id == recording_id).values(heard=heard))
@@ -113,6 +115,7 @@ def note_heard(connection: Connection, recording_id: str) -> None:
     )
 
 
-def heard_hash(words: str | None, turns: str | None, metadata: Mapping[str, str]) -> str:
-    """What passages are made of, 16 hex digits: the artifacts of words and turns, and the metadata."""
-    return hashlib.sha256(canonical_json([words, turns, dict(metadata)])).hexdigest()[:16]
+def heard_hash(words: str | None, turns: str | None, metadata: Mapping[str, str], correction: str | None = None) -> str:
+    """What passages are made of, 16 hex digits: the artifacts of words and turns, the metadata, and a correction."""
+    corrected = [] if correction is None else [correction]
+    return hashlib.sha256(canonical_json([words, turns, dict(metadata), *corrected])).hexdigest()[:16]

@@ -82,6 +82,10 @@ recordings = Table(
     Column("n_speakers", Integer, nullable=True),
     Column("transcript_version", Text, nullable=True),  # what the index holds; NULL: nothing
     Column("n_passages", Integer, nullable=True),
+    Column("correction", Text, nullable=True),  # the current version, where people made it; NULL: machines did
+    Column("corrected_from", Text, nullable=True),  # the machine's version that it goes back to
+    Column("machine_version", Text, nullable=True),  # what the index holds beside a correction
+    Column("n_machine_passages", Integer, nullable=True),
     *_lease_columns(),
     Column("lease_source_id", Key, nullable=True),  # the claim, of several by one owner, that holds it
     Column("created_ms", BigInteger, nullable=False),
@@ -132,6 +136,10 @@ transcripts = Table(
     Column("recording_id", Text, ForeignKey(recordings.c.id), primary_key=True),
     Column("version", Text, primary_key=True),
     Column("created_ms", BigInteger, nullable=False),
+    Column("base", Text, nullable=True),  # the version a person changed; NULL: a machine made it
+    Column("machine", Text, nullable=True),  # the machine's version that it goes back to
+    Column("author", Text, nullable=True),
+    Column("note", Text, nullable=True),
 )
 
 # Biometric data, readable with the key of the settings alone; a recording that is deleted takes its voices along.

@@ -141,14 +141,17 @@ def indexed(
     transcript_version: str,
     n_passages: int,
     now_ms: int,
+    machine: tuple[str, int] | None = None,
 ) -> None:
     """Note what the index now holds. If what passages are made of has changed since, the stage stays due."""
+    machine_version, n_machine_passages = machine or (None, None)
     heard, _, fingerprint = inputs.partition(":")
     row = connection.execute(select(recordings.c.heard).where(recordings.c.id == recording_id).with_for_update()).one()
     connection.execute(
         update(recordings)
         .where(recordings.c.id == recording_id)
         .values(transcript_version=transcript_version, n_passages=n_passages)
+        .values(machine_version=machine_version, n_machine_passages=n_machine_passages)
     )
     current = fingerprint if row.heard == heard else ""
     connection.execute(
@@ -156,8 +159,9 @@ def indexed(
         .where(stages.c.recording_id == recording_id, stages.c.stage == Stage.PASSAGES)
         .values(_WENT_RIGHT | {"fingerprint": current, "tried": current, "updated_ms": now_ms})
     )
-    version = {"recording_id": recording_id, "version": transcript_version, "created_ms": now_ms}
-    insert_missing(connection, transcripts, [version])
+    for version in filter(None, (transcript_version, machine_version)):
+        entry = {"recording_id": recording_id, "version": version, "created_ms": now_ms}
+        insert_missing(connection, transcripts, [entry])
 
 
 def index_failed(connection: Connection, recording_id: RecordingId, error: str, inputs: str) -> None:

@@ -18,17 +18,19 @@ BATCH = 500  # rows named per statement: below SQLite's limit on parameters
 
 _TO_DO = {"fingerprint": "", "tried": "", "attempts": 0, "error": None, "transient": False, "failed_by": ""}
 
+_NOT_THERE = dict.fromkeys(("transcript_version", "n_passages", "machine_version", "n_machine_passages"))
+
 
 def unindexed(connection: Connection, ids: Collection[RecordingId] | None) -> int:
     """The index holds nothing of these recordings: their passages are to be made again. Returns how many it knew."""
     if ids is None:
         connection.execute(update(stages).where(stages.c.stage == Stage.PASSAGES).values(_TO_DO))
-        return connection.execute(update(recordings).values(transcript_version=None, n_passages=None)).rowcount
+        return connection.execute(update(recordings).values(_NOT_THERE)).rowcount
     n_known = 0
     ordered = sorted(ids)
     for start in range(0, len(ordered), BATCH):
         some = ordered[start : start + BATCH]
-        known = update(recordings).where(recordings.c.id.in_(some)).values(transcript_version=None, n_passages=None)
+        known = update(recordings).where(recordings.c.id.in_(some)).values(_NOT_THERE)
         n_known += connection.execute(known).rowcount
         due = stages.c.recording_id.in_(some) & (stages.c.stage == Stage.PASSAGES)
         connection.execute(update(stages).where(due).values(_TO_DO))

@@ -25,7 +25,9 @@ from transcribe.transcript import MediaFacts, RecordingId
 CHUNK = 500  # rows looked up per query: below SQLite's limit on parameters
 
 
-def heard_not_indexed(connection: Connection, fingerprint: str, limit: int, now_ms: int) -> list[RecordingState]:
+def heard_not_indexed(
+    connection: Connection, fingerprint: str, limit: int, now_ms: int, only: RecordingId | None = None
+) -> list[RecordingState]:
     """Recordings with words whose passages are missing or out of date, those that failed last.
 
     Not those still being heard: words indexed before their turns would leave a transcript version, without
@@ -34,7 +36,7 @@ def heard_not_indexed(connection: Connection, fingerprint: str, limit: int, now_
     passages, words = stages.alias("passages"), stages.alias("words")
     patience = and_(passages.c.attempts >= claims.MAX_ATTEMPTS, passages.c.tried.in_(["", fingerprint]))
     rows = connection.execute(
-        select(recordings.c.id, recordings.c.media, recordings.c.metadata, recordings.c.heard, words.c.artifact)
+        select(recordings, words.c.artifact)
         .join(passages, and_(passages.c.recording_id == recordings.c.id, passages.c.stage == Stage.PASSAGES))
         .join(words, and_(words.c.recording_id == recordings.c.id, words.c.stage == Stage.WORDS))
         .where(
@@ -42,6 +44,7 @@ def heard_not_indexed(connection: Connection, fingerprint: str, limit: int, now_
             words.c.artifact.is_not(None),
             claims.is_free(recordings, now_ms),
             not_(patience),
+            true() if only is None else recordings.c.id == only,
         )
         .order_by(passages.c.attempts, recordings.c.id)
         .limit(limit)
@@ -65,6 +68,7 @@ def heard_not_indexed(connection: Connection, fingerprint: str, limit: int, now_
             row.artifact,
             turns.get(row.id),
             f"{row.heard}:{fingerprint}",
+            row.correction,
         )
         for row in rows
     ]
@@ -225,6 +229,7 @@ def summary(connection: Connection, now_ms: int) -> Summary:
             func.count().filter(sources.c.lease_until_ms > now_ms),
         )
     ).one()
+    heard_again = recordings.c.machine_version != recordings.c.corrected_from  # not where either is NULL
     columns = ("duration_ms", "speech_ms", "silent_ms", "not_processed_ms", "n_words", "size_bytes")
     of_recordings = connection.execute(
         select(
@@ -233,6 +238,8 @@ def summary(connection: Connection, now_ms: int) -> Summary:
             func.count().filter(has[Stage.TURNS]),
             func.count(recordings.c.transcript_version),
             *(func.coalesce(func.sum(recordings.c[name]), 0).label(name) for name in columns),
+            func.count(recordings.c.correction),
+            func.count().filter(heard_again),
         )
     ).one()
     wrong = failures(connection, None, now_ms)
@@ -307,6 +314,10 @@ def _recording_row(row: Row[Any], urls: tuple[str, ...], states: Mapping[Stage, 
         row.not_processed_ms,
         row.transcript_version,
         row.n_passages,
+        row.correction,
+        row.corrected_from,
+        row.machine_version,
+        row.n_machine_passages,
     )
 
 

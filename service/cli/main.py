@@ -28,6 +28,8 @@ COMMANDS = (
     "align",
     "serve",
     "export",
+    "correct",
+    "versions",
     "status",
     "doctor",
     "models",

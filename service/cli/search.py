@@ -37,6 +37,11 @@ FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: sugg
     is_flag=True,
     help="Also find what may not have been said: doubtful passages, and exactly, words a vocabulary suggested.",
 )
+@click.option(
+    "--machine",
+    is_flag=True,
+    help="Of recordings that people corrected, search what the machine heard instead.",
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Hits to return.")
 @click.option(
     "--offset",
@@ -91,6 +96,7 @@ def command(
     query: str,
     mode: str,
     doubtful: bool,
+    machine: bool,
     limit: int,
     offset: int,
     sort: str | None,
@@ -128,7 +134,7 @@ def command(
 
     settings = options.settings()
     order = None if sort is None else Sort(sort)
-    question = Question(query, Mode(mode), limit, filters, doubtful, offset, deadline, order)
+    question = Question(query, Mode(mode), limit, filters, doubtful, offset, deadline, order, machine)
     with _pointing_at_errors(query):
         _check(question)  # here, too: a service tells where it is wrong, but does not draw
         if format_ is not None:

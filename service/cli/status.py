@@ -40,6 +40,10 @@ def command(options: Globals) -> None:
         f"{length(summary['speech_ms'])} of speech",
         soft_wrap=True,
     )
+    if summary["corrected"]:
+        again = summary["heard_again"]
+        since = f"; {again} of them were heard otherwise since, and stay as corrected" if again else ""
+        console().print(f"{summary['corrected']} corrected by people{since}", soft_wrap=True)
 
 
 def _show(recordings: list[dict[str, Any]], failures: list[dict[str, Any]]) -> None:

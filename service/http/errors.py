@@ -32,6 +32,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str, str | None]] = {
     search.IndexOutdated: (503, "index-outdated", None),
     search.DimensionMismatch: (503, "index-of-another-model", None),
     service.RecordingUnknown: (404, "recording-unknown", None),
+    service.VersionUnknown: (404, "version-unknown", None),
     service.RecordingAmbiguous: (422, "recording-ambiguous", "recording"),
     service.SameRecording: (422, "same-recording", "with"),
     service.TimeWrong: (422, "time-wrong", None),
@@ -46,6 +47,8 @@ PROBLEMS: dict[type[Exception], tuple[int, str, str | None]] = {
     transcribe.ModelUnusable: (503, "model-unusable", None),
     transcribe.MediaUnreadable: (503, "media-unreadable", None),
     transcribe.VocabularyUnreadable: (503, "vocabulary-unreadable", None),
+    transcribe.CorrectionWrong: (422, "correction-wrong", None),
+    transcribe.CorrectionOutdated: (409, "correction-outdated", None),
     FormatUnknown: (422, "format-unknown", "format"),
 }
 

@@ -55,6 +55,9 @@ class Asked(RecordingFilters):
         description="what hits come by: relevance, time (of recording, the first first) or -time (the last first). "
         "Default: relevance; places of an exact search are alike, and come by time",
     )
+    machine: bool = Field(
+        False, description="of recordings that people corrected, search what the machine heard instead"
+    )
     recording: str | None = Field(None, description="only this recording: an id, its beginning, or a source path")
     speaker: str | None = Field(None, description="only what this speaker said: SPEAKER_00, or wearer or radio")
     language: str | None = Field(None, description="only what was said in this language, e.g. es")
@@ -121,6 +124,9 @@ class Hit(Answer):
     )
     version: str = Field(description="of the transcript: its SHA-256")
     said: str = Field(description="the words of the phrase where it was found exactly, else those of the passage")
+    edition: Literal["machine", "corrected"] = Field(
+        description="corrected: of a transcript that people corrected; flags say whether in this passage"
+    )
 
 
 class AskedWord(Answer):
@@ -155,6 +161,7 @@ class SearchAnswer(Answer):
     mode: str
     exact: bool = Field(description="whether only these words in this order, or this pattern, was looked for")
     pattern: str | None = Field(description="how the query's operators were read; null: it has none")
+    machine: bool = Field(description="whether what machines heard was searched, where people corrected it")
     doubtful: bool = Field(description="whether what may not have been said was asked for, too")
     sort: Sort = Field(description="what the hits come by")
     offset: int
@@ -192,6 +199,9 @@ class RecordingAnswer(Answer):
     silent_ms: int | None
     not_processed_ms: int | None
     transcript_version: str | None
+    corrected: bool = Field(description="whether people made that version")
+    machine_version: str | None = Field(description="what the machine heard instead, kept beside in the index")
+    heard_again: bool = Field(description="whether the machine heard otherwise since it was corrected")
     notes: list[str]
 
 

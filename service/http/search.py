@@ -42,4 +42,12 @@ def export(archive: Archive, question: Annotated[ExportQuestion, Query()]) -> St
 
 def _asked(question: SearchQuestion | ExportQuestion) -> Question:
     filters = question.model_dump(include=set(FILTERS))
-    return Question(question.q, question.mode, question.limit, filters, question.doubtful, sort=question.sort)
+    return Question(
+        question.q,
+        question.mode,
+        question.limit,
+        filters,
+        question.doubtful,
+        sort=question.sort,
+        machine=question.machine,
+    )
