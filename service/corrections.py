@@ -20,7 +20,7 @@ from typing import Any
 
 from gpu.errors import GpuError
 from search.errors import IndexBusy
-from service.catalog import Catalog, RecordingRow
+from service.catalog import Catalog, RecordingRow, Stage
 from service.deferring import DeferringIndexer
 from service.errors import CorrectionUnreadable, NotHeardYet, VersionUnknown
 from service.export import row_of
@@ -97,16 +97,17 @@ def revert(
     return _keep(catalog, transcripts, corrections.restore(base, earlier, author, now(), note))
 
 
-def index(indexer: Indexer, recording_id: RecordingId) -> str | None:
+def index(indexer: Indexer, catalog: Catalog, recording_id: RecordingId) -> str | None:
     """Index one recording's current version now; returns why that has to wait, None where it is done."""
     failed: list[str] = []
     try:
-        n_indexed = indexer.index_pending(
+        indexer.index_pending(
             StageSeconds(), PATIENCE_SECONDS, lambda _state, error: failed.append(error), recording_id
         )
     except IndexBusy as error:
         return str(error)
-    if n_indexed:
+    row = row_of(catalog, recording_id)  # a service may have been faster
+    if row.transcript_version == row.current_version and row.stages[Stage.PASSAGES].fingerprint:
         return None
     return failed[0] if failed else "the recording is being heard, or the service indexes nothing"
 
@@ -119,7 +120,7 @@ def index_here(
         indexer = DeferringIndexer(settings, catalog, transcripts, threading.Event())
     except GpuError as error:  # the text model is not here: another machine's ingest, or a service, has it
         return str(error)
-    return index(indexer, recording_id)
+    return index(indexer, catalog, recording_id)
 
 
 def read_correction(

@@ -74,7 +74,7 @@ class Bench:
 
     def correct(self, recording_id: RecordingId, text: str = "open the truck") -> Transcript:
         made = correct(self.catalog, self.transcripts, recording_id, self.correction(recording_id, text))
-        assert index(self.indexer(), recording_id) is None
+        assert index(self.indexer(), self.catalog, recording_id) is None
         return made
 
     def found(self, text: str, machine: bool = False, mode: str = "auto") -> dict[str, str]:
@@ -138,7 +138,7 @@ def test_going_back_restores_what_is_found_and_exported(bench: Bench) -> None:
     before = current_transcript(bench.row(first), bench.transcripts)
     wrong = bench.correct(first)
     back = revert(bench.catalog, bench.transcripts, first, heard[:8], "supervisor", "it was right")
-    assert index(bench.indexer(), first) is None
+    assert index(bench.indexer(), bench.catalog, first) is None
 
     assert set(bench.found(SAID)) == set(bench.ids)
     assert bench.found(MEANT) == {}
@@ -166,7 +166,7 @@ def test_of_two_who_correct_the_same_version_the_second_is_told(bench: Bench) ->
     late = replace(made, amendments=bench.transcripts.get(first, bench.row(first).correction or "").amendments)
     with pytest.raises(CorrectionOutdated):  # both read it before either wrote
         bench.catalog.corrected(first, "late", late.amendments[-1])
-    assert index(bench.indexer(), first) is None
+    assert index(bench.indexer(), bench.catalog, first) is None
     assert set(bench.found(MEANT)) == {first}
 
 
@@ -193,7 +193,7 @@ def test_hearing_again_does_not_undo_a_correction(bench: Bench, tmp_path: Path) 
     assert first not in bench.found(SAID, machine=True)
     assert row.machine_version is not None
     revert(bench.catalog, bench.transcripts, first, row.machine_version, "supervisor")
-    assert index(bench.indexer(), first) is None
+    assert index(bench.indexer(), bench.catalog, first) is None
     assert not bench.row(first).heard_again
     assert first not in bench.found(MEANT)
     assert bench.is_clean()
@@ -216,7 +216,7 @@ def test_killed_at_any_step_one_version_is_indexed_and_the_next_run_goes_on(
 
     def correct_and_index() -> None:
         correct(bench.catalog, bench.transcripts, first, correction)
-        index(bench.indexer(), first)
+        index(bench.indexer(), bench.catalog, first)
 
     steps: dict[str, tuple[type, str]] = {
         "store": (TranscriptStore, "put"),
@@ -233,7 +233,7 @@ def test_killed_at_any_step_one_version_is_indexed_and_the_next_run_goes_on(
     after = set(bench.found(MEANT)) | set(bench.found(SAID))
     assert first in after
     done = step not in ("store", "catalog")
-    assert index(bench.indexer(), first) is None or not done
+    assert index(bench.indexer(), bench.catalog, first) is None or not done
     assert set(bench.found(MEANT)) == ({first} if done else set())
     assert (first in bench.found(SAID)) is not done
     assert bench.is_clean()

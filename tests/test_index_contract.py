@@ -157,6 +157,61 @@ def test_a_new_version_removes_the_old(index: Index) -> None:
     assert index.versions() == {A: {"v2": 3}, B: {"v1": 2}}
 
 
+def edition(rows: Sequence[Row], name: str) -> list[Row]:
+    return [replace(one, payload={**one.payload, "edition": name}) for one in rows]
+
+
+def test_of_a_corrected_recording_one_edition_is_asked(index: Index) -> None:
+    """What people corrected, or on request what the machine heard; whatever has one edition answers to both."""
+    index.replace(A, "v1", rows(A, ["hands up", "the car"]))
+    index.replace(B, "v1", rows(B, ["hands up", "the car"]))
+    machine = edition(rows(A, ["hands up", "the car"]), "machine")
+    corrected = edition(rows(A, ["hands off", "the car"], "v2"), "corrected")
+    index.replace(A, "v2", [*corrected, *machine])
+
+    assert index.versions() == {A: {"v1": 2, "v2": 2}, B: {"v1": 2}}
+    for asked, version in ((False, "v2"), (True, "v1")):
+        filters = Filters(machine=asked)
+        assert index.count(filters) == 4
+        assert index.count(Filters(recording_id=A, machine=asked)) == 2
+        wanted = {(A, version, 0), (A, version, 1), (B, "v1", 0), (B, "v1", 1)}
+        vectors = (
+            (Leg.MEANING, vector(0)),
+            (Leg.WORDS, query_vector("hands car")),
+            (Leg.SOUNDS, sounds_query(["the"])),
+        )
+        legs = [LegQuery(leg, one, 10, filters) for leg, one in vectors]
+        found = [{_key(hit) for hit in hits} for hits in index.query_batch(legs)]
+        assert found[:2] == [wanted, wanted]
+        assert found[2] <= wanted
+        assert {_key(hit) for hit in index.phrase(["car"], filters)} == {(A, version, 1), (B, "v1", 1)}
+        assert (A, "v1", 0) in {_key(hit) for hit in index.phrase(["hands", "up"], filters)} or not asked
+    assert index.count(Filters(machine=None)) == 6
+    assert everything(index) == {(A, "v2", 0), (A, "v2", 1), (B, "v1", 0), (B, "v1", 1)}
+
+    index.replace(A, "v1", rows(A, ["hands up", "the car"]))
+    assert index.versions() == {A: {"v1": 2}, B: {"v1": 2}}
+    assert index.count() == index.count(Filters(machine=True)) == 4
+
+
+def _key(hit: LegHit) -> tuple[str, str, int]:
+    return hit.payload["recording_id"], hit.payload["version"], hit.payload["ordinal"]
+
+
+def test_a_shard_from_before_there_were_editions_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is filtered by now is indexed when it is opened."""
+    with monkeypatch.context() as before:
+        before.setattr("search.indexes.edge.KEYWORD_FIELDS", ("by_recording_id", "version"))
+        made = EdgeIndex.open(tmp_path / "index")
+        made.replace(A, "v1", rows(A, LINES[:2]))
+        made.close()
+    opened = EdgeIndex.open(tmp_path / "index")
+    assert opened._shard is not None
+    assert "edition" in opened._shard.info().payload_schema
+    assert opened.count() == opened.count(Filters(machine=True)) == 2
+    opened.close()
+
+
 def test_fewer_rows_of_the_same_version_remove_the_rest(index: Index) -> None:
     """Passages may be cut differently though the transcript stayed: no stray row survives."""
     index.replace(A, "v1", rows(A))

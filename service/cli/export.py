@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 def command(options: Globals, recording: str | None, everything: bool, format_: str, output: Path | None) -> None:
     """Write the transcript of RECORDING: an id, the beginning of one, or a source path.
 
-    Every file is a machine transcript that nobody verified, and says so where its format has room.
+    It is the current version: a machine transcript that nobody verified, or one that people corrected. Every file says
+    which, and who did, where its format has room.
     """
     if (recording is None) != everything:
         raise click.UsageError("name one RECORDING, or give --all")

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from service.question import Question
     from service.settings import Settings
 
-FLAGS = {"doubtful": "doubtful: may not have been said", "primed": "primed: suggested by the vocabulary"}
+FLAGS = {
+    "doubtful": "doubtful: may not have been said",
+    "primed": "primed: suggested by the vocabulary",
+    "corrected": "corrected by a person",
+}
 
 
 @click.command("search")

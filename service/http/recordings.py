@@ -58,7 +58,7 @@ def recording(archive: Archive, row: Recording) -> dict[str, Any]:
     summary="The transcript, in any format",
 )
 def transcript(archive: Archive, row: Recording, format: FormatName = "json") -> Response:
-    """The version the index serves: a machine transcript that nobody verified."""
+    """The current version: a machine transcript that nobody verified, or one that people corrected. It says which."""
     text = render(current_transcript(row, archive.transcripts), format)
     return Response(text, media_type=FORMATS[format].media_type)
 

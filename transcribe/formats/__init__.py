@@ -1,7 +1,7 @@
 """The formats a transcript is exported in: one function from `Transcript` to text for each.
 
-Every file says that it is a machine transcript nobody verified, which models made it and which version of
-the transcript it shows, where the format has room (SubRip has none).
+Every file says that it is a machine transcript nobody verified, or who corrected it, which models made it and which
+version of the transcript it shows, where the format has room (SubRip has none).
 """
 
 from __future__ import annotations
