@@ -5,11 +5,12 @@ of it, or one after another.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from search.deadline import NEVER, Deadline
+from search.facets import Facet, Tally
 from search.phrase import Occurrence, occurrences
 from search.places_of import places_of
 from search.protocols import Index
@@ -23,13 +24,15 @@ class Places:
     """One page of the places, and how many there are.
 
     `left_out` counts those that match only with doubtful words, where these were not asked for. `is_complete` is
-    False where time ran out: then both counts are of what was looked at, and earlier places may be missing.
+    False where time ran out: then all counts are of what was looked at, and earlier places may be missing. `facets`
+    are of every place in `total`; None: not asked for.
     """
 
     page: list[Occurrence]
     total: int
     left_out: int
     is_complete: bool
+    facets: Mapping[str, Facet] | None
 
 
 def find_places(index: Index, query: Query, deadline: Deadline = NEVER) -> Places:
@@ -38,18 +41,21 @@ def find_places(index: Index, query: Query, deadline: Deadline = NEVER) -> Place
     Cost: every place is counted; in memory are `offset + limit` of them, for a common word is said in millions.
     """
     total = left_out = 0
+    tally = Tally(query.facets_in) if query.facets_in else None
 
     def counted() -> Iterator[Occurrence]:
         nonlocal total, left_out
         for occurrence in _places(index, query, deadline):
             if query.doubtful or not occurrence.doubts:
                 total += 1
+                if tally:
+                    tally.add(occurrence.payload)
                 yield occurrence
             else:
                 left_out += 1
 
     first = heapq.nsmallest(query.offset + query.limit, counted(), key=_rank(query))
-    return Places(first[query.offset :], total, left_out, not deadline.has_cut)
+    return Places(first[query.offset :], total, left_out, not deadline.has_cut, tally.facets() if tally else None)
 
 
 def every_place(index: Index, query: Query) -> Iterator[Occurrence]:

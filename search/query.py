@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from search.errors import EmptyQuery, PageTooDeep
 from search.pattern import Pattern
@@ -50,6 +51,7 @@ class Query:
     `search.passages.DOUBTS` as said exactly.
     `offset`: how many hits to leave out first.
     `sort`: None for relevance; `order` is what that comes to.
+    `facets_in`: count facets, months by the clocks of this zone; None: count none.
 
     Raises:
         EmptyQuery: no token is left of the text.
@@ -65,6 +67,7 @@ class Query:
     pattern: Pattern | None = None
     typed: str | None = None
     sort: Sort | None = None
+    facets_in: ZoneInfo | None = None
 
     def __post_init__(self) -> None:
         if not self.tokens:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from search.deadline import NEVER, Deadline
 from search.embedding import Embedder
 from search.errors import LegUnavailable
 from search.evidence import Brought, Evidence, Gathering
+from search.facets import Facet, facets_of
 from search.fusion import fusion
 from search.hit import Hit, hit_of
 from search.passages import DOUBTFUL
@@ -42,6 +43,7 @@ class Answer:
     degraded: list[str]
     left_out: int = 0
     total_is_exact: bool = False
+    facets: Mapping[str, Facet] | None = None  # of all that is in the total; None: not asked for
     understood: dict[str, Any] | None = None  # what the query was taken for; None in exact mode
 
 
@@ -85,7 +87,7 @@ class Searcher:
         unasked = "every passage was compared: the total counts what was, and earlier places may be missing"
         degraded = [] if found.is_complete else [deadline.missed(unasked)]
         page = [_exact_hit(place) for place in found.page]
-        return Answer(page, found.total, degraded, found.left_out, found.is_complete)
+        return Answer(page, found.total, degraded, found.left_out, found.is_complete, found.facets)
 
     def _ranked(self, query: Query, deadline: Deadline) -> Answer:
         asked = understand(query.text, self._languages)
@@ -108,9 +110,18 @@ class Searcher:
             scored.sort(key=lambda entry: (-entry[0], entry[1]))
         else:
             scored.sort(key=lambda entry: (passage_rank(brought.payloads[entry[1]], query.latest_first), entry[1]))
+        payloads = (brought.payloads[key] for _score, key in scored)
+        facets = facets_of(payloads, query.facets_in) if query.facets_in else None
         page = scored[query.offset : query.offset + query.limit]
         hits = [self._hit(brought, query, asked, score, key) for score, key in page]
-        return Answer(hits, len(scored), list(brought.degraded), left_out, understood=_understood(asked, brought))
+        return Answer(
+            hits,
+            len(scored),
+            list(brought.degraded),
+            left_out,
+            facets=facets,
+            understood=_understood(asked, brought),
+        )
 
     def _score(self, evidence: Evidence, kind: Kind, mode: Mode) -> float:
         """Of all legs together the probability; of one alone what it says itself."""

@@ -27,6 +27,8 @@ class ServiceClient:
     def search(self, question: Question) -> dict[str, Any]:
         """As `Found.to_json`."""
         parameters, seconds = {**_asked(question), "offset": str(question.offset)}, question.deadline_seconds
+        if question.facets:
+            parameters["facets"] = "true"
         if seconds is not None:
             parameters["deadline_ms"] = str(round(seconds * 1000))
         return self._get("search", parameters, TIMEOUT_SECONDS + (seconds or 0))

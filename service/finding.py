@@ -41,6 +41,7 @@ class Found:
 
     def to_json(self) -> dict[str, Any]:
         """The form other systems rely on."""
+        facets = self.answer.facets
         return {
             "query": self.query.typed or self.query.text,
             "mode": self.query.mode.value,
@@ -54,6 +55,13 @@ class Found:
             "total": self.answer.total,
             "total_is_exact": self.answer.total_is_exact,
             "left_out": self.answer.left_out,
+            "facets": facets
+            and {
+                name: [{"value": value, "count": count} for value, count in facet.values]
+                for name, facet in facets.items()
+            },
+            "facets_others": facets
+            and {name: {"values": facet.other_values, "count": facet.other_count} for name, facet in facets.items()},
             "searched": {
                 "recordings": self.searched.recordings,
                 "speech_seconds": round(self.searched.speech_ms / 1000, 3),
@@ -95,7 +103,7 @@ def find_citations(settings: Settings, question: Question) -> Iterator[Iterator[
 
 
 def ask(catalog: Catalog, zone: str, question: Question) -> Query:
-    """The query a question means; errors as in `find`. Times without an offset are in `zone`."""
+    """The query a question means; errors as in `find`. Months, and times without an offset, are in `zone`."""
 
     def meant(asked: Mapping[str, str | None]) -> Filters:
         wanted = asked.get("recording")
@@ -131,6 +139,7 @@ def ask(catalog: Catalog, zone: str, question: Question) -> Query:
         reading.pattern,
         question.text,
         question.sort,
+        ZoneInfo(zone) if question.facets else None,
     )
 
 

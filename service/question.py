@@ -20,6 +20,7 @@ class Question:
     `deadline_seconds`: from when the index and the models are open; None: that of the settings. An export knows none.
     `sort`: None for relevance, which in exact searches is by time.
     `machine`: whether what the machine heard is searched where people corrected it.
+    `facets`: whether they are counted.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Question:
     deadline_seconds: float | None = None
     sort: Sort | None = None
     machine: bool = False
+    facets: bool = False
 
     @property
     def given(self) -> dict[str, str]:

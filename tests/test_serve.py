@@ -117,10 +117,8 @@ def test_a_search_answers_as_the_command_line_does(client: TestClient, opened: O
 
 
 @pytest.mark.parametrize("query", [PHRASE, SENTENCE])
-def test_hits_come_by_time_in_the_answer_and_in_the_file(
-    client: TestClient, ids: dict[str, str], data: Path, query: str
-) -> None:
-    """The first or the last recorded first, unknown times last; said exactly or ranked; over HTTP and typed."""
+def test_hits_come_by_time_in_the_answer_and_in_the_file(client: TestClient, ids: dict[str, str], query: str) -> None:
+    """The first or the last recorded first, unknown times last; said exactly or ranked."""
     for sort, names in (("time", ("plain", "sound", "film")), ("-time", ("sound", "plain", "film"))):
         asked = {"q": query, "sort": sort}
         answer = client.get(f"{API}/search", params=asked).json()
@@ -129,6 +127,33 @@ def test_hits_come_by_time_in_the_answer_and_in_the_file(
         assert orders == [ids[f"{name}.{'wav' if name == 'plain' else 'mkv'}"] for name in names]
         assert orders == [json.loads(one)["recording_id"] for one in file.splitlines()]
         assert answer["sort"] == sort
+
+
+def test_facets_are_counted_under_the_filters(client: TestClient) -> None:
+    """Whatever the page; `null` where they were not asked for."""
+    answer = client.get(f"{API}/search", params={"q": PHRASE, "facets": "true", "limit": 1}).json()
+    filtered = client.get(f"{API}/search", params={"q": PHRASE, "facets": "true", "unit": "12a north"}).json()
+
+    assert answer["facets"]["officer"] == [{"value": "Officer B", "count": 2}, {"value": "Officer A", "count": 1}]
+    assert answer["facets"]["month"] == [{"value": "2025-03", "count": 2}, {"value": None, "count": 1}]
+    assert answer["facets"]["unit"] == [{"value": None, "count": 2}, {"value": "12A North", "count": 1}]
+    assert answer["facets_others"]["unit"] == {"values": 0, "count": 0}
+    assert filtered["facets"]["officer"] == [{"value": "Officer A", "count": 1}]
+    assert client.get(f"{API}/search", params={"q": PHRASE}).json()["facets"] is None
+
+
+def test_facets_and_order_are_asked_for_on_the_command_line(data_of_one: Path) -> None:
+    """By itself and through a service alike; facets in which nothing is known are not printed."""
+    command = ["search", PHRASE, "--facets", "--sort", "-time"]
+    alone = CliRunner().invoke(cli, ["--data", str(data_of_one), *command]).stdout
+    with running(data_of_one):
+        served = earwitness(*command, data=data_of_one).out
+        answer = earwitness(*command, "--json", data=data_of_one).json
+
+    assert alone == served
+    assert "\nlanguage      en 1\nspeaker kind  wearer 1\n1 hit, 1 shown." in alone
+    assert "officer" not in alone
+    assert (answer["sort"], answer["facets"]["officer"]) == ("-time", [{"value": None, "count": 1}])
 
 
 def test_what_the_wearer_said_is_asked_for_by_kind(client: TestClient) -> None:
@@ -600,7 +625,7 @@ def test_the_page_brings_all_it_needs(client: TestClient) -> None:
     assert "style=" not in page
     assert "://" not in page
     assert page.count("<script") == page.count('<script type="module" src="/assets/') == 1
-    for name in ("page.js", "player.js", "show.js", "style.css", "icon.svg"):
+    for name in ("facets.js", "page.js", "player.js", "show.js", "style.css", "icon.svg"):
         assert client.get(f"/assets/{name}").status_code == 200
     assert client.get("/assets/../http/app.py").status_code == 404
     assert client.get("/assets/..%2fhttp%2fapp.py").status_code == 404

@@ -15,6 +15,8 @@ from service.cli.main import Globals, common
 from service.cli.output import clock, console, length, print_json
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from service.citations import CitationFormat
     from service.question import Question
     from service.settings import Settings
@@ -68,6 +70,12 @@ FLAGS = {
     help="Answer with what there is by then, and say so. [default: the setting search_deadline_seconds, 10]",
 )
 @click.option(
+    "--facets",
+    is_flag=True,
+    help="Also count hits by officer, unit, category, incident, month (agency time), language and speaker kind: of an "
+    "exact search all places, of another the passages brought up.",
+)
+@click.option(
     "--explain",
     is_flag=True,
     help="Show what QUERY was taken for, what each of its words weighs, and what each leg adds to a hit's log odds.",
@@ -105,6 +113,7 @@ def command(
     offset: int,
     sort: str | None,
     deadline: float | None,
+    facets: bool,
     explain: bool,
     format_: CitationFormat | None,
     output: Path | None,
@@ -129,8 +138,8 @@ def command(
     """
     if format_ is None and output is not None:
         raise click.UsageError("-o writes citations: give --format csv or jsonl, too")
-    if format_ is not None and (offset or deadline is not None):
-        raise click.UsageError("--format writes all there is: leave --offset and --deadline out")
+    if format_ is not None and (offset or facets or deadline is not None):
+        raise click.UsageError("--format writes all there is: leave --offset, --facets and --deadline out")
     from search.query import Mode, Sort
     from service.client import service_of
     from service.finding import find
@@ -138,7 +147,7 @@ def command(
 
     settings = options.settings()
     order = None if sort is None else Sort(sort)
-    question = Question(query, Mode(mode), limit, filters, doubtful, offset, deadline, order, machine)
+    question = Question(query, Mode(mode), limit, filters, doubtful, offset, deadline, order, machine, facets)
     with _pointing_at_errors(query):
         _check(question)  # here, too: a service tells where it is wrong, but does not draw
         if format_ is not None:
@@ -241,6 +250,8 @@ def _show(found: dict[str, Any], explain: bool) -> None:
         if explain and hit["adds"]:
             adds = ", ".join(f"{leg} {value:+.1f}" for leg, value in hit["adds"].items())
             out.print(f"   added to the log odds: {adds}", style="dim", markup=False, soft_wrap=True)
+    if found["facets"]:
+        _show_facets(out, found)
     out.print(_summary(found, fused), markup=False, soft_wrap=True)
     if left_out := found["left_out"]:
         one = left_out == 1
@@ -251,6 +262,16 @@ def _show(found: dict[str, Any], explain: bool) -> None:
         out.print("The next page: --offset; all of them: --format csv -o FILE.", markup=False, soft_wrap=True)
     for missing in found["degraded"]:
         out.print(f"Degraded: {missing}", markup=False, soft_wrap=True)
+
+
+def _show_facets(out: Console, found: Mapping[str, Any]) -> None:
+    """A line per facet; those in which all hits are without a value are left out."""
+    for name, values in found["facets"].items():
+        if any(one["value"] is not None for one in values):
+            counts = [f"{'none' if one['value'] is None else one['value']} {one['count']}" for one in values]
+            others = found["facets_others"][name]
+            counts += [f"{others['values']} others {others['count']}"] if others["values"] else []
+            out.print(f"{name.replace('_', ' '):13} {' · '.join(counts)}", markup=False, soft_wrap=True)
 
 
 def _why(hit: Mapping[str, Any], fused: bool, exact: bool) -> str:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from search.query import Mode, Sort
 from service.citations import CitationFormat
 
+FacetName = Literal["officer", "unit", "category", "incident", "month", "language", "speaker_kind"]  # as FACETS
+
 
 class Answer(BaseModel):
     """Fields are added, never renamed."""
@@ -68,6 +70,7 @@ class SearchQuestion(Asked):
 
     limit: int = Field(10, ge=1, le=1000, description="hits to return")
     offset: int = Field(0, ge=0, description="hits to leave out first; offset and limit together at most 10000")
+    facets: bool = Field(False, description="also count hits by officer, unit, category, incident, month, and so on")
     deadline_ms: int | None = Field(
         None, ge=1, le=3_600_000, description="when to answer with what there is; default: as the service is set"
     )
@@ -144,6 +147,20 @@ class Understood(Answer):
     words: list[AskedWord]
 
 
+class FacetValue(Answer):
+    """One value, and how many hits have it."""
+
+    value: str | None = Field(description="as most hits spell it; null: hits without one")
+    count: int
+
+
+class FacetOthers(Answer):
+    """What a facet's list leaves out."""
+
+    values: int
+    count: int = Field(description="of hits with any of them")
+
+
 class Searched(Answer):
     """What the search could look at, and what not."""
 
@@ -172,6 +189,11 @@ class SearchAnswer(Answer):
         description="exact mode: places that match only with doubtful or primed words; other modes: doubtful passages. "
         "They are not in the total"
     )
+    facets: dict[FacetName, list[FacetValue]] | None = Field(
+        description="hits in the total by value, the most frequent first, months in their order and as the agency's "
+        "clocks have them; exact searches count all places, others the passages brought up; null: not asked for"
+    )
+    facets_others: dict[FacetName, FacetOthers] | None = Field(description="the less frequent values of each facet")
     searched: Searched
     degraded: list[str] = Field(description="what could not be asked, or not to the end, and why")
     understood: Understood | None = Field(description="what the query was taken for; null: exactly these words")

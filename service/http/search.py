@@ -20,7 +20,7 @@ router = APIRouter(prefix=API, tags=["search"])
 def search(archive: Archive, question: Annotated[SearchQuestion, Query()]) -> dict[str, Any]:
     """Hits, best first, in exact searches by recorded time, or as asked for; and what was searched to find them."""
     deadline_seconds = None if question.deadline_ms is None else question.deadline_ms / 1000
-    asked = replace(_asked(question), offset=question.offset, deadline_seconds=deadline_seconds)
+    asked = replace(_asked(question), offset=question.offset, deadline_seconds=deadline_seconds, facets=question.facets)
     return archive.find(asked).to_json()
 
 

@@ -1,12 +1,14 @@
 // The page: the query and the moment that plays are in its address, so that a link says both.
 
 import { answer, play } from "./player.js";
+import { facetLists } from "./facets.js";
 import { count, hitCard, inWords, length, perhapsHeading, recordingCard, understanding } from "./show.js";
 
 const $ = (id) => document.getElementById(id);
 const SHOWN = 20;
 const PAGE = 50;
 const PAGED = 10_000; // hits that can be paged; search/query.py has the same
+const KEPT = ["officer", "unit", "category", "incident", "language", "speaker", "since", "until"]; // filters of facets
 let asked = 0; // an answer that comes after a later question is thrown away
 
 function address() {
@@ -14,19 +16,32 @@ function address() {
   return {
     q: parameters.get("q")?.trim() ?? "",
     doubtful: parameters.get("doubtful") === "true",
+    sort: parameters.get("sort") ?? "",
+    kept: Object.fromEntries(KEPT.map((name) => [name, parameters.get(name)]).filter(([, value]) => value)),
     recording: parameters.get("recording"),
     at: Number(parameters.get("at") ?? 0),
   };
 }
 
-function go(changes) {
-  const { q, doubtful, recording, at } = { ...address(), ...changes };
-  const parameters = new URLSearchParams();
-  if (q) parameters.set("q", q);
-  if (doubtful) parameters.set("doubtful", "true");
+function link(changes) {
+  const { q, doubtful, sort, kept, recording, at } = { ...address(), ...changes };
+  const parameters = parametersOf({ q, doubtful, sort, kept });
   if (recording) parameters.set("recording", recording);
   if (recording) parameters.set("at", String(at));
-  history.pushState(null, "", `/?${parameters}`);
+  return `/?${parameters}`;
+}
+
+// What the page's address and a question to the service have in common.
+function parametersOf({ q, doubtful, sort, kept }) {
+  const parameters = new URLSearchParams(kept);
+  if (q) parameters.set("q", q);
+  if (doubtful) parameters.set("doubtful", "true");
+  if (sort) parameters.set("sort", sort);
+  return parameters;
+}
+
+function go(changes) {
+  history.pushState(null, "", link(changes));
 }
 
 function playFrom(recordingId, startMs) {
@@ -39,11 +54,12 @@ function playFrom(recordingId, startMs) {
 }
 
 async function show() {
-  const { q, doubtful, recording, at } = address();
+  const { q, doubtful, sort, recording, at } = address();
   $("q").value = q;
   $("doubtful").checked = doubtful;
+  $("sort").value = sort;
   document.title = q ? `${q} · earwitness` : "earwitness";
-  const listed = q ? find(q, doubtful, 0) : list(0);
+  const listed = q ? find(address(), 0) : list(0);
   if (recording) play(recording, at);
   await listed;
 }
@@ -54,6 +70,7 @@ async function asking(words, question, found) {
   $("more").hidden = true;
   $("download").hidden = true;
   $("understood").hidden = true;
+  $("facets").hidden = true;
   try {
     const body = await answer(await fetch(question));
     if (mine === asked) found(body);
@@ -64,20 +81,23 @@ async function asking(words, question, found) {
   }
 }
 
-function find(q, doubtful, offset) {
-  const question = new URLSearchParams({ q, doubtful, limit: SHOWN, offset });
-  return asking("Searching…", `/api/v1/search?${question}`, (found) => {
-    const words = inWords(q);
+function find(question, offset) {
+  const parameters = parametersOf(question);
+  return asking("Searching…", `/api/v1/search?${parameters}&facets=${!offset}&limit=${SHOWN}&offset=${offset}`, (found) => {
+    const words = inWords(question.q);
     const cards = found.hits.map((hit) => hitCard(hit, words, playFrom(hit.recording_id, hit.start_ms)));
     add(cards, offset);
-    document.querySelector("#list .card.perhaps")?.before($("perhaps") ?? perhapsHeading());
+    if (found.sort === "relevance") document.querySelector("#list .card.perhaps")?.before($("perhaps") ?? perhapsHeading());
     $("status").replaceChildren(...summary(found));
     $("understood").hidden = false;
     $("understood").querySelector("p").textContent = understanding(found);
     $("download").hidden = !(found.exact && found.total);
-    $("download").href = `/api/v1/search/export?${new URLSearchParams({ q, doubtful, format: "csv" })}`;
+    $("download").href = `/api/v1/search/export?${parameters}&format=csv`;
+    const narrowed = (kept) => link({ kept, recording: null });
+    if (found.facets) $("facets").querySelector("nav").replaceChildren(...facetLists(found, question.kept, narrowed));
+    $("facets").hidden = !$("facets").querySelector("a");
     const next = offset + SHOWN;
-    more(next < found.total && next + SHOWN <= PAGED, () => find(q, doubtful, next));
+    more(next < found.total && next + SHOWN <= PAGED, () => find(question, next));
   });
 }
 
@@ -123,9 +143,10 @@ function more(is, then) {
 
 $("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  go({ q: $("q").value.trim(), doubtful: $("doubtful").checked, recording: null });
+  go({ q: $("q").value.trim(), doubtful: $("doubtful").checked, sort: $("sort").value, recording: null });
   show();
 });
-$("doubtful").addEventListener("change", () => $("search").requestSubmit());
+for (const id of ["doubtful", "sort"]) $(id).addEventListener("change", () => $("search").requestSubmit());
 addEventListener("popstate", show);
+$("facets").open = matchMedia("(min-width: 60rem)").matches; // as style.css has it: elsewhere the hits come first
 show();
