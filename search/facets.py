@@ -17,6 +17,8 @@ from search.protocols import Payload, fold
 FACETS = ("officer", "unit", "category", "incident", "month", "language", "speaker_kind")
 MOST_VALUES = 10  # shown of each facet: what a person reads at a glance; the others are counted
 
+Values = tuple[str | None, ...]  # of `FACETS`, in their order; None: the hit has none
+
 _METADATA = {"officer": "officer", "unit": "unit", "category": "category", "incident": "incident_id"}
 
 
@@ -52,12 +54,20 @@ class Tally:
 
     def add(self, payload: Payload) -> None:
         """Count one hit."""
+        self.count(self.values(payload))
+
+    def values(self, payload: Payload) -> Values:
+        """What a hit has of each facet, to be counted later: less to keep in memory than its passage."""
         metadata = payload["metadata"]
-        for name, field in _METADATA.items():
-            self._counts[name][metadata.get(field)] += 1
-        self._counts["month"][_month(payload["moment_ms"], self._zone)] += 1
-        self._counts["language"][payload["language"]] += 1
-        self._counts["speaker_kind"][payload.get("speaker_kind")] += 1
+        month = _month(payload["moment_ms"], self._zone)
+        told = {"month": month, "language": payload["language"], "speaker_kind": payload.get("speaker_kind")}
+        told |= {name: metadata.get(field) for name, field in _METADATA.items()}
+        return tuple(told[name] for name in FACETS)
+
+    def count(self, values: Values) -> None:
+        """Count one hit that has these."""
+        for name, value in zip(FACETS, values, strict=True):
+            self._counts[name][value] += 1
 
     def facets(self) -> dict[str, Facet]:
         """What was counted, by name."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
+from search.angles import Angle, Timeline
+from search.context import Line
 from search.evidence import Evidence
+from search.highlights import Highlight
 from search.passages import DOUBTS, SpokenWord
 from search.phrase import Occurrence, own_words
 from search.protocols import EDITION_FIELD, Edition, Payload
 from search.sounds import SoundMatch
 from transcribe.transcript import RecordingId
+
+LABEL = "machine transcript, not verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,9 @@ class Hit:
     `score` is the probability that it does, 0..1 (of a single leg: the leg's own), and `found` whether that is enough
     to say so; else it is perhaps what was meant. `legs` by name, None where a leg did not match or run. `adds`: what
     each leg adds to the log odds. `flags` are the passage's; but where the phrase itself was found, `doubtful` and
-    `primed` speak of its words alone.
+    `primed` speak of its words alone. `highlights`: the words that answer. `lines_before` and `lines_after`: the
+    seconds around it, by speaker. `angles`: all cameras that heard the moment, this hit's own first; empty where it is
+    the only one. `moment`: its number among the moments of the answer, 1 the first; its angles have the same.
     """
 
     recording_id: RecordingId
@@ -46,9 +55,19 @@ class Hit:
     version: str
     said: tuple[SpokenWord, ...]  # the words of the phrase where it was found, else the passage's
     edition: Edition = Edition.MACHINE  # of the transcript: as machines made it, or as people corrected it
+    highlights: tuple[Highlight, ...] = ()
+    lines_before: tuple[Line, ...] = ()
+    lines_after: tuple[Line, ...] = ()
+    angles: tuple[Angle, ...] = ()
+    moment: int = field(default=1, compare=False)  # where it stands in an answer is not what it is
+
+    @property
+    def every_angle(self) -> tuple[Hit, ...]:
+        """The hits of all cameras; itself where it is the only one."""
+        return tuple(angle.hit for angle in self.angles) or (self,)
 
     def to_json(self) -> dict[str, Any]:
-        """The form other systems rely on; `angles` is filled once cameras are linked."""
+        """The form other systems rely on."""
         return {
             "recording_id": self.recording_id,
             "source": self.source,
@@ -65,7 +84,7 @@ class Hit:
             "recorded_at": self.recorded_at,
             "officer": self.officer,
             "incident_id": self.incident_id,
-            "angles": [],
+            "angles": [angle.to_json() for angle in self.angles],
             "translation": self.translation,
             "context_before": self.context_before,
             "context_after": self.context_after,
@@ -74,6 +93,11 @@ class Hit:
             "version": self.version,
             "said": " ".join(word.text for word in self.said),
             "edition": self.edition.value,
+            "highlights": [one.to_json() for one in self.highlights],
+            "lines_before": [line.to_json() for line in self.lines_before],
+            "lines_after": [line.to_json() for line in self.lines_after],
+            "moment": self.moment,
+            "label": LABEL,
         }
 
 
@@ -85,6 +109,7 @@ def hit_of(
     adds: dict[str, float] | None = None,
     said: Occurrence | None = None,
     heard: SoundMatch | None = None,
+    highlights: tuple[Highlight, ...] = (),
 ) -> Hit:
     """A passage as a hit.
 
@@ -105,7 +130,7 @@ def hit_of(
         payload["source"],
         words[0].start_ms if narrowed else payload["start_ms"],
         max(word.end_ms for word in words) if narrowed else payload["end_ms"],
-        f"{payload['text']} {said.beyond}" if said and said.beyond else payload["text"],
+        text_of(payload, said),
         payload["speaker"],
         payload.get("speaker_kind"),  # rows made before there were kinds are searched until they are made again
         payload["language"],
@@ -124,7 +149,66 @@ def hit_of(
         payload["version"],
         words,
         Edition(payload.get(EDITION_FIELD, Edition.MACHINE)),
+        highlights,
     )
+
+
+def text_of(payload: Payload, said: Occurrence | None) -> str:
+    """The passage's text, and the words of a phrase that runs beyond it."""
+    return f"{payload['text']} {said.beyond}" if said and said.beyond else str(payload["text"])
+
+
+def joined(hits: Sequence[Hit], best: Hit) -> Hit:
+    """Passages of one speaker that are one moment, in the order of time: what the best says, over the span of all."""
+    if len(hits) == 1:
+        return best
+    moved, length = [], 0
+    for hit in hits:
+        moved += [one.moved(length) for one in hit.highlights]
+        length += len(hit.text) + 1
+    return replace(
+        best,
+        start_ms=hits[0].start_ms,
+        end_ms=max(hit.end_ms for hit in hits),
+        text=" ".join(hit.text for hit in hits),
+        legs=_best_legs(hits),
+        translation=" ".join(hit.translation for hit in hits if hit.translation) or None,
+        context_before=hits[0].context_before,
+        context_after=hits[-1].context_after,
+        confidence=fmean(hit.confidence for hit in hits),
+        flags=tuple(dict.fromkeys(flag for hit in hits for flag in hit.flags)),
+        said=tuple(word for hit in hits for word in hit.said),
+        highlights=tuple(moved),
+    )
+
+
+def as_one_moment(hits: Sequence[Hit], timeline: Timeline) -> Hit:
+    """What several cameras heard of one moment, shown by the angle whose words are surest; scores are the best of all.
+
+    Args:
+        hits: of linked recordings, each one's once, in the order of the answer.
+    """
+    if len(hits) == 1:
+        return hits[0]
+    best = max(hits, key=lambda hit: hit.score)  # of equal ones the first
+    first, *others = sorted(hits, key=lambda hit: -hit.confidence)
+    angles = [Angle(first)]
+    for hit in others:
+        link = timeline.between(first.recording_id, hit.recording_id)
+        angles.append(Angle(hit, link.offset_ms, link.error_ms, link.by, link.confidence))
+    return replace(
+        first,
+        score=best.score,
+        found=any(hit.found for hit in hits),
+        adds=best.adds,
+        legs=_best_legs(hits),
+        angles=tuple(angles),
+    )
+
+
+def _best_legs(hits: Sequence[Hit]) -> dict[str, float | None]:
+    scores = {leg: [hit.legs[leg] for hit in hits] for leg in hits[0].legs}
+    return {leg: max((one for one in some if one is not None), default=None) for leg, some in scores.items()}
 
 
 def _spoken(payload: Payload, heard: SoundMatch | None) -> tuple[SpokenWord, ...]:

@@ -34,6 +34,12 @@ def place_rank(occurrence: Occurrence, latest_first: bool = False) -> PlaceRank:
     return _rank(occurrence.payload, occurrence.start_ms, occurrence.end_ms, latest_first)
 
 
+def latest_place(rank: PlaceRank) -> PlaceRank:
+    """The same of a place where the last comes first."""
+    recording, start_ms, end_ms, ordinal = rank
+    return latest(recording), -start_ms, -end_ms, -ordinal
+
+
 def _rank(payload: Payload, start_ms: int, end_ms: int, latest_first: bool) -> PlaceRank:
-    rank, ordinal = recording_rank(payload), payload["ordinal"]
-    return (latest(rank), -start_ms, -end_ms, -ordinal) if latest_first else (rank, start_ms, end_ms, ordinal)
+    rank = (recording_rank(payload), start_ms, end_ms, payload["ordinal"])
+    return latest_place(rank) if latest_first else rank

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from search.angles import LinksOf, Spot, Timeline, among, fold, no_links
 from search.bm25 import QUERY_LANGUAGES
+from search.context import Shown, around
 from search.deadline import NEVER, Deadline
 from search.embedding import Embedder
 from search.errors import LegUnavailable
 from search.evidence import Brought, Evidence, Gathering
 from search.facets import Facet, facets_of
 from search.fusion import fusion
-from search.hit import Hit, hit_of
+from search.highlights import Highlight, highlights_of, highlights_said
+from search.hit import Hit, as_one_moment, hit_of, joined, text_of
+from search.moments import Answering, merged
 from search.passages import DOUBTFUL
 from search.phrase import Occurrence
 from search.places import every_place, find_places
-from search.protocols import Index, PointId
+from search.protocols import Index, Payload, PointId
 from search.query import Mode, Query, Sort
-from search.rank import passage_rank
+from search.rank import PlaceRank, passage_rank
 from search.sounds import matches, pronunciations, stored
+from search.text import tokens
 from search.understanding import Kind, Understanding, understand
+from transcribe.transcript import RecordingId
 
 LEGS = ("exact", "words", "sounds", "meaning")
 WEAKEST = 0.002  # a probability below it is not worth a look
@@ -32,8 +38,9 @@ NARROWED = 0.4  # `together` from which a name-like query's hit is the words tha
 class Answer:
     """Hits in the order of the query; how many there are in all; what could not be asked.
 
-    `total` counts places in exact mode, all of them where `total_is_exact`, or as far as the deadline let it; otherwise
-    the passages any leg brought up with more than chance.
+    `total` counts moments: in exact mode all of them where `total_is_exact`, or as far as the deadline let it;
+    otherwise those of the passages any leg brought up with more than chance. `n_places` counts the places, or passages,
+    that they were folded from: every camera's, and every passage of a moment.
     `left_out` counts the places, and in the other modes the passages, that would be in the total if doubtful words
     had been asked for.
     """
@@ -45,6 +52,7 @@ class Answer:
     total_is_exact: bool = False
     facets: Mapping[str, Facet] | None = None  # of all that is in the total; None: not asked for
     understood: dict[str, Any] | None = None  # what the query was taken for; None in exact mode
+    n_places: int = 0
 
 
 class Searcher:
@@ -56,14 +64,16 @@ class Searcher:
         embedder: Embedder | None,
         languages: Sequence[str] = QUERY_LANGUAGES,
         legs: Collection[str] = LEGS,
+        links_of: LinksOf = no_links,
     ) -> None:
         """
         Args:
             languages: those queries may be typed in, for stemming and pronunciation.
             legs: those that may run in auto mode.
+            links_of: the offsets between recordings of one scene, by which their hits become angles of one.
         """
         self._index, self._embedder, self._languages = index, embedder, languages
-        self._legs, self._fusion = legs, fusion()
+        self._legs, self._fusion, self._links_of = legs, fusion(), links_of
 
     def search(self, query: Query, deadline: Deadline = NEVER) -> Answer:
         """Everything that matches, as the query orders it; what there is when time is over, and what was left unasked.
@@ -78,16 +88,48 @@ class Searcher:
         return self._exact(query, deadline) if query.is_exact else self._ranked(query, deadline)
 
     def every_hit(self, query: Query) -> Iterator[Hit]:
-        """Of an exact query every place there is, one after another, in the order of its pages."""
+        """Of an exact query every place there is, one after another, in the order of its pages; not folded.
+
+        `moment` says which of them are one. The seconds around them are not read.
+        """
         assert query.is_exact, "the other modes rank what they bring up; they know no end"
-        return (_exact_hit(place) for place in every_place(self._index, query))
+        for moment, place in every_place(self._index, query, self._links_of):
+            yield replace(_exact_hit(place), moment=moment)
 
     def _exact(self, query: Query, deadline: Deadline) -> Answer:
-        found = find_places(self._index, query, deadline)
+        found = find_places(self._index, query, deadline, self._links_of)
         unasked = "every passage was compared: the total counts what was, and earlier places may be missing"
         degraded = [] if found.is_complete else [deadline.missed(unasked)]
-        page = [_exact_hit(place) for place in found.page]
-        return Answer(page, found.total, degraded, found.left_out, found.is_complete, found.facets)
+        shown = [
+            Shown(place.payload, place.payload, place.start_ms, place.end_ms, bool(place.beyond))
+            for moment in found.page
+            for place in moment
+        ]
+        moments = [[_exact_hit(place) for place in moment] for moment in found.page]
+        page = self._page(moments, shown, found.timeline, query.offset)
+        return Answer(
+            page,
+            found.total,
+            degraded,
+            found.left_out,
+            found.is_complete,
+            found.facets,
+            n_places=found.n_places,
+        )
+
+    def _page(
+        self, moments: Sequence[Sequence[Hit]], shown: Sequence[Shown], timeline: Timeline, offset: int
+    ) -> list[Hit]:
+        """Each moment as one hit, with what was said around it; `shown` are all hits of all moments."""
+        lines = iter(around(self._index, shown))
+        hits = []
+        for number, moment in enumerate(moments, offset + 1):
+            angles = []
+            for hit in moment:
+                before, after = next(lines)
+                angles.append(replace(hit, lines_before=before, lines_after=after, moment=number))
+            hits.append(as_one_moment(angles, timeline))
+        return hits
 
     def _ranked(self, query: Query, deadline: Deadline) -> Answer:
         asked = understand(query.text, self._languages)
@@ -106,21 +148,47 @@ class Searcher:
                 left_out += 1
             else:
                 scored.append((score, key))
-        if query.order is Sort.RELEVANCE:
-            scored.sort(key=lambda entry: (-entry[0], entry[1]))
-        else:
-            scored.sort(key=lambda entry: (passage_rank(brought.payloads[entry[1]], query.latest_first), entry[1]))
-        payloads = (brought.payloads[key] for _score, key in scored)
-        facets = facets_of(payloads, query.facets_in) if query.facets_in else None
-        page = scored[query.offset : query.offset + query.limit]
-        hits = [self._hit(brought, query, asked, score, key) for score, key in page]
+        scored.sort(key=lambda entry: (-entry[0], entry[1]))
+        answering = [
+            Answering(brought.payloads[key], score, key in brought.said, self._is_found(brought, query, score, key))
+            for score, key in scored
+        ]
+        # All that was brought up is folded, whatever the page: no moment stands on two pages.
+        passages = merged(answering)
+        spots = [_spot([brought.payloads[scored[n][1]] for n in numbers]) for numbers in passages]
+        here = {spot.recording_id for spot in spots}
+        timeline = Timeline(among(self._links_of(here), here))
+        moments = fold(spots, timeline)
+        if query.order is not Sort.RELEVANCE:
+
+            def rank(moment: Sequence[int]) -> PlaceRank:
+                every = [scored[number][1] for passage in moment for number in passages[passage]]
+                return min(passage_rank(brought.payloads[key], query.latest_first) for key in every)
+
+            moments.sort(key=rank)
+        every_payload = (brought.payloads[key] for _score, key in scored)
+        page = [[passages[n] for n in moment] for moment in moments[query.offset : query.offset + query.limit]]
+        hits = self._hits(brought, query, asked, scored, [numbers for moment in page for numbers in moment])
+        shown = [
+            Shown(payloads[0], payloads[-1], hit.start_ms, hit.end_ms, any(one.beyond for one in saids if one))
+            for hit, payloads, saids in (
+                (
+                    hits[min(numbers)],
+                    [brought.payloads[scored[n][1]] for n in numbers],
+                    [brought.said.get(scored[n][1]) for n in numbers],
+                )
+                for moment in page
+                for numbers in moment
+            )
+        ]
         return Answer(
-            hits,
-            len(scored),
+            self._page([[hits[min(numbers)] for numbers in moment] for moment in page], shown, timeline, query.offset),
+            len(moments),
             list(brought.degraded),
             left_out,
-            facets=facets,
+            facets=facets_of(every_payload, query.facets_in) if query.facets_in else None,
             understood=_understood(asked, brought),
+            n_places=len(scored),
         )
 
     def _score(self, evidence: Evidence, kind: Kind, mode: Mode) -> float:
@@ -131,16 +199,59 @@ class Searcher:
             return max(evidence.sounds or 0.0, evidence.together or 0.0)
         return (evidence.words if mode is Mode.WORDS else evidence.meaning) or 0.0
 
-    def _hit(self, brought: Brought, query: Query, asked: Understanding, score: float, key: PointId) -> Hit:
+    def _is_found(self, brought: Brought, query: Query, score: float, key: PointId) -> bool:
+        """A phrase that a passage's end cuts in two may score low; it was said all the same."""
+        return query.mode is Mode.AUTO and (key in brought.said or score >= self._fusion.found)
+
+    def _hits(
+        self,
+        brought: Brought,
+        query: Query,
+        asked: Understanding,
+        scored: Sequence[tuple[float, PointId]],
+        moments: Sequence[Sequence[int]],
+    ) -> dict[int, Hit]:
+        """Passages of one recording, numbers of `scored`, as one hit each, by the number of the best."""
+        keys = [scored[number][1] for numbers in moments for number in numbers]
+        payloads, saids = [brought.payloads[key] for key in keys], [brought.said.get(key) for key in keys]
+        marked = highlights_of(
+            payloads,
+            saids,
+            [text_of(payload, said) for payload, said in zip(payloads, saids, strict=True)],
+            asked.words,
+            any(brought.evidence[key].sounds is not None for key in keys),
+            self._languages,
+        )
+        remaining = iter(marked)
+        hits = {}
+        for numbers in moments:
+            some = {number: self._hit(brought, query, asked, *scored[number], next(remaining)) for number in numbers}
+            hits[min(numbers)] = joined(list(some.values()), some[min(numbers)])
+        return hits
+
+    def _hit(
+        self,
+        brought: Brought,
+        query: Query,
+        asked: Understanding,
+        score: float,
+        key: PointId,
+        marked: tuple[Highlight, ...],
+    ) -> Hit:
         payload, evidence, said = brought.payloads[key], brought.evidence[key], brought.said.get(key)
         heard = None
         if said is None and asked.kind is Kind.NAME and (evidence.together or 0.0) >= NARROWED:
             (heard,) = matches(pronunciations(query.text, self._languages), [stored(payload) or []])
-        fused = query.mode is Mode.AUTO
-        adds = self._fusion.explain(evidence, asked.kind) if fused else None
-        # A phrase that a passage's end cuts in two may score low; it was said all the same.
-        found = fused and (said is not None or score >= self._fusion.found)
-        return hit_of(payload, score, found, evidence, adds, said, heard)
+        adds = self._fusion.explain(evidence, asked.kind) if query.mode is Mode.AUTO else None
+        found = self._is_found(brought, query, score, key)
+        return hit_of(payload, score, found, evidence, adds, said, heard, marked)
+
+
+def _spot(payloads: Sequence[Payload]) -> Spot:
+    """Passages of one moment, in the order of time."""
+    words = tuple(token for payload in payloads for token in tokens(payload["text"]))
+    end_ms = max(payload["end_ms"] for payload in payloads)
+    return Spot(RecordingId(payloads[0]["recording_id"]), payloads[0]["start_ms"], end_ms, words)
 
 
 def _understood(asked: Understanding, brought: Brought) -> dict[str, Any]:
@@ -153,4 +264,6 @@ def _understood(asked: Understanding, brought: Brought) -> dict[str, Any]:
 
 
 def _exact_hit(occurrence: Occurrence) -> Hit:
-    return hit_of(occurrence.payload, 1.0, True, Evidence(exact=1.0), said=occurrence)
+    payload = occurrence.payload
+    marked = highlights_said(payload, text_of(payload, occurrence), occurrence)
+    return hit_of(payload, 1.0, True, Evidence(exact=1.0), said=occurrence, highlights=marked)
