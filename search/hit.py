@@ -15,9 +15,7 @@ from search.passages import DOUBTS, SpokenWord
 from search.phrase import Occurrence, own_words
 from search.protocols import EDITION_FIELD, Edition, Payload
 from search.sounds import SoundMatch
-from transcribe.transcript import RecordingId
-
-LABEL = "machine transcript, not verified"
+from transcribe.transcript import CORRECTED_NOTICE, MACHINE_NOTICE, RecordingId
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class Hit:
             "lines_before": [line.to_json() for line in self.lines_before],
             "lines_after": [line.to_json() for line in self.lines_after],
             "moment": self.moment,
-            "label": LABEL,
+            "label": CORRECTED_NOTICE if self.edition is Edition.CORRECTED else MACHINE_NOTICE,
         }
 
 

@@ -72,7 +72,7 @@ class OpenArchive:
     def cite(self, question: Question) -> Iterator[Citation]:
         """As `service.finding.find_citations`, without opening anything; a wrong question raises at once."""
         query = ask(self.catalog, self.settings.zone, question)
-        return cite(hits_to_export(query, self.index, self._embedder), self.transcripts)
+        return cite(hits_to_export(query, self.catalog, self.index, self._embedder), self.transcripts)
 
     def index_pending(self) -> int:
         """Index everything heard that is not; returns how many recordings."""

@@ -54,6 +54,7 @@ COLUMNS = (
     "incident_id",
     "note",
     "edition",
+    "moment",
 )
 
 
@@ -101,6 +102,7 @@ class Citation:
             "incident_id": hit.incident_id,
             "note": CORRECTED_NOTICE if hit.edition is Edition.CORRECTED else MACHINE_NOTICE,
             "edition": hit.edition.value,
+            "moment": hit.moment,  # what several cameras heard at once has one number; each angle is a line
             "words": [
                 {"start_ms": w.start_ms, "end_ms": w.end_ms, "text": w.text, "confidence": w.confidence}
                 for w in self.words

@@ -54,6 +54,7 @@ class Found:
             "hits": [hit.to_json() for hit in self.answer.hits],
             "total": self.answer.total,
             "total_is_exact": self.answer.total_is_exact,
+            "places": self.answer.n_places,
             "left_out": self.answer.left_out,
             "facets": facets
             and {
@@ -99,7 +100,7 @@ def find_citations(settings: Settings, question: Question) -> Iterator[Iterator[
         query = ask(catalog, settings.zone, question)
         embedder = None if query.is_exact else embedder_or_none(settings)
         with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
-            yield cite(hits_to_export(query, index, embedder), TranscriptStore(settings.transcripts))
+            yield cite(hits_to_export(query, catalog, index, embedder), TranscriptStore(settings.transcripts))
 
 
 def ask(catalog: Catalog, zone: str, question: Question) -> Query:
@@ -170,17 +171,19 @@ def answer(query: Query, catalog: Catalog, index: Index, embedder: Embedder | No
     }
     # Counted first: what is indexed meanwhile is found or not, but never claimed to have been searched.
     searched = catalog.searched(about, chosen.since_ms, chosen.until_ms)
-    return Found(query, Searcher(index, embedder).search(query, deadline), searched)
+    return Found(query, Searcher(index, embedder, links_of=catalog.links_of).search(query, deadline), searched)
 
 
-def hits_to_export(query: Query, index: Index, embedder: Embedder | None) -> Iterator[Hit]:
-    """Every place of an exact query, however many; of another the hits of its answer. No deadline cuts them.
+def hits_to_export(query: Query, catalog: Catalog, index: Index, embedder: Embedder | None) -> Iterator[Hit]:
+    """Every place of an exact query, however many; of another each angle of its hits. No deadline cuts them.
 
     Raises:
         LegUnavailable: at once, before the first is asked for.
     """
-    searcher = Searcher(index, embedder)
-    return searcher.every_hit(query) if query.is_exact else iter(searcher.search(query).hits)
+    searcher = Searcher(index, embedder, links_of=catalog.links_of)
+    if query.is_exact:
+        return searcher.every_hit(query)
+    return iter([angle for hit in searcher.search(query).hits for angle in hit.every_angle])
 
 
 def open_catalog(settings: Settings) -> Catalog:

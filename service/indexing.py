@@ -23,6 +23,7 @@ from search.rows import editions, passages_fingerprint, rows
 from service.catalog import Catalog, RecordingState
 from service.data import require_space
 from service.errors import TranscriptNotKept
+from service.linking import Linker
 from service.settings import Settings
 from service.transcripts import TranscriptStore
 from transcribe.speakers import assemble
@@ -116,6 +117,7 @@ class Indexer:
         self._model = resolve(settings.text_model, settings.model_places)
         self.fingerprint = passages_fingerprint(use(self._model))
         self._embedder = embedder
+        self._linker = Linker(catalog, transcripts)
 
     def index_pending(
         self,
@@ -157,6 +159,9 @@ class Indexer:
                     for one in prepared:
                         index.replace(one.state.recording_id, one.transcript.version, one.rows)
                     index.flush()
+                    heard = {one.state.recording_id: one.transcript for one in prepared}
+                    for one in prepared:
+                        self._linker.link(index, one.transcript, one.rows, heard)
                     # Last: a crash before this only means "again", and replacing again changes nothing. Before the
                     # index is let go: whoever holds it finds it and the catalog agreeing.
                     for one in prepared:

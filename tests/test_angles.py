@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.angles import NEAR_MS, Link, Spot, Timeline, fold
-from search.hit import LABEL
 from search.moments import MAX_MOMENT_MS, Answering, merged
 from search.passages import build_passages
 from search.protocols import Filters
@@ -21,7 +20,7 @@ from search.text import tokens
 from tests.spoken import spoken
 from tests.test_search import archive
 from transcribe.spans import Span
-from transcribe.transcript import RecordingId, Transcript
+from transcribe.transcript import MACHINE_NOTICE, RecordingId, Transcript
 
 A, B, C = (RecordingId(letter * 64) for letter in "abc")
 B_LATER_MS = -7_620  # B was switched on so much later
@@ -180,7 +179,7 @@ def test_an_angle_says_how_it_lies_to_the_first() -> None:
     assert abs(second["offset_ms"]) == -B_LATER_MS
     assert (second["offset_error_ms"], second["by"], second["offset_confidence"]) == (100, "words", 0.9)
     assert {first["officer"], second["officer"]} == {"Okafor", "Brandt"}
-    assert hit.to_json()["label"] == LABEL
+    assert hit.to_json()["label"] == MACHINE_NOTICE
 
 
 @pytest.mark.parametrize(("query", "mode"), [('"stop right there"', Mode.AUTO), ("stop hands anything", Mode.WORDS)])

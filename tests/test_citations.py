@@ -100,6 +100,7 @@ def test_a_citation_says_all_that_traces_it_back(store: TranscriptStore) -> None
         "incident_id": "INC-7",
         "note": MACHINE_NOTICE,
         "edition": "machine",
+        "moment": 1,
         "words": [
             {"start_ms": 61_300, "end_ms": 61_600, "text": "hold", "confidence": 0.5},
             {"start_ms": 61_600, "end_ms": 61_900, "text": "the", "confidence": 0.7},

@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from service.catalog import claims, corrections, finding, outcomes, registration, repairs, reports, voices
+from search.angles import Link
+from service.catalog import claims, corrections, finding, links, outcomes, registration, repairs, reports, voices
 from service.catalog.database import database_errors, open_engine, snapshot, writing
 from service.catalog.entries import (
     Claim,
@@ -287,6 +288,23 @@ class Catalog:
     def has_voices_of_other_keys(self, key_id: str) -> bool:
         with self._reading() as connection:
             return voices.other_keys(connection, key_id)
+
+    # Links
+
+    def keep_link(self, link: Link, versions: Mapping[RecordingId, str]) -> None:
+        """Keep the offset between two recordings of one scene, told from these versions of both."""
+        with self._writing() as connection:
+            links.keep(connection, link, versions)
+
+    def forget_older_links(self, recording_id: RecordingId, version: str) -> None:
+        """Delete the links of a recording that were told from other versions of its transcript."""
+        with self._writing() as connection:
+            links.forget_older(connection, recording_id, version)
+
+    def links_of(self, recording_ids: Collection[RecordingId]) -> list[Link]:
+        """Every link that has an end among these and was told from what the index serves; sorted by recording."""
+        with self._reading() as connection:
+            return links.of(connection, recording_ids)
 
     # What is known
 

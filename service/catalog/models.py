@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -153,4 +154,19 @@ voices = Table(
     Column("key_id", Text, nullable=False),  # tells keys apart, and says nothing about them
     Column("sealed", LargeBinary, nullable=False),
     Index(None, "key_id"),
+)
+
+# Recordings of one scene: own time of the second = time in the first + offset. `first` is the smaller id.
+links = Table(
+    "links",
+    tables,
+    Column("first", Text, ForeignKey(recordings.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("second", Text, ForeignKey(recordings.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("first_version", Text, nullable=False),  # the transcripts it was told from
+    Column("second_version", Text, nullable=False),
+    Column("offset_ms", BigInteger, nullable=False),
+    Column("error_ms", Integer, nullable=False),
+    Column("measured_by", Text, nullable=False),  # words or sound
+    Column("confidence", Float, nullable=False),
+    Index(None, "second"),
 )

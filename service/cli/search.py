@@ -16,6 +16,7 @@ from service.cli.output import clock, console, length, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from service.citations import CitationFormat
     from service.question import Question
@@ -134,7 +135,8 @@ def command(
     (gun OR knife) AND drop it       words beside each other are one phrase
 
     Each moment is one hit, the shortest span that holds what was asked. None reaches across digital silence or what
-    was not processed.
+    was not processed. What several cameras of one scene heard is one hit, too, the surest words first; the others are
+    named under it, and --format writes a line for each, with the number of the moment.
     """
     if format_ is None and output is not None:
         raise click.UsageError("-o writes citations: give --format csv or jsonl, too")
@@ -242,11 +244,13 @@ def _show(found: dict[str, Any], explain: bool) -> None:
         out.print(f"   {who}", style="dim", markup=False, soft_wrap=True)
         speaker = hit["speaker"] or "unknown"
         about = ", ".join(filter(None, (hit["speaker_kind"], hit["language"])))
-        out.print(f"   {speaker} ({about}): {hit['text']}", markup=False, soft_wrap=True)
+        out.print(_spoken(f"   {speaker} ({about}): ", hit), soft_wrap=True)
         if hit["translation"]:
             out.print(f"   in English, by machine: {hit['translation']}", markup=False, soft_wrap=True)
         if why := _why(hit, fused, found["exact"]):
             out.print(f"   {why}", style="dim", markup=False, soft_wrap=True)
+        for angle in hit["angles"][1:]:
+            out.print(_angle(angle), style="dim", markup=False, soft_wrap=True)
         if explain and hit["adds"]:
             adds = ", ".join(f"{leg} {value:+.1f}" for leg, value in hit["adds"].items())
             out.print(f"   added to the log odds: {adds}", style="dim", markup=False, soft_wrap=True)
@@ -272,6 +276,25 @@ def _show_facets(out: Console, found: Mapping[str, Any]) -> None:
             others = found["facets_others"][name]
             counts += [f"{others['values']} others {others['count']}"] if others["values"] else []
             out.print(f"{name.replace('_', ' '):13} {' · '.join(counts)}", markup=False, soft_wrap=True)
+
+
+def _spoken(before: str, hit: Mapping[str, Any]) -> Text:
+    """Who said what, the words that answer in bold."""
+    from rich.text import Text
+
+    spoken = Text(before + hit["text"])
+    for one in hit["highlights"]:
+        if one["from"] is not None:
+            spoken.stylize("bold", len(before) + one["from"], len(before) + one["to"])
+    return spoken
+
+
+def _angle(angle: Mapping[str, Any]) -> str:
+    """Another camera that heard it, where, and how sure its words are."""
+    span = f"{clock(angle['start_ms'])}–{clock(angle['end_ms'])}"
+    who = f" · {angle['officer']}" if angle["officer"] else ""
+    offset = f"{angle['offset_ms'] / 1000:+.2f} s ± {angle['offset_error_ms'] / 1000:.2f} by {angle['by']}"
+    return f"   also {_name(angle['source'])}  {span}{who} ({offset}): {angle['text']}"
 
 
 def _why(hit: Mapping[str, Any], fused: bool, exact: bool) -> str:
@@ -306,7 +329,8 @@ def _summary(found: Mapping[str, Any], fused: bool) -> str:
         which = f"{offset + 1}–{offset + n_shown}" if offset else n_shown
         n_found = sum(hit["found"] for hit in found["hits"])
         sure = f" ({n_found} found, {n_shown - n_found} perhaps)" if fused else ""
-        shown = f"{least}{total} {word}, {which} shown{sure}".capitalize()
+        every = f" from {found['places']} places" if found["exact"] and found["places"] > total else ""
+        shown = f"{least}{total} {word}{every}, {which} shown{sure}".capitalize()
     speech, silence = (length(round(searched[name] * 1000)) for name in ("speech_seconds", "silent_seconds"))
     awaiting = f" ({searched['awaiting_index']} heard, awaiting the index)" if searched["awaiting_index"] else ""
     return (

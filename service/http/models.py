@@ -96,6 +96,51 @@ class AlignmentQuestion(Question):
     other: str = Field(alias="with", description="all 64 digits of the id of another recording of the scene")
 
 
+class Highlight(Answer):
+    """A word that answers the query."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    leg: Literal["exact", "words", "sounds"] = Field(
+        description="by what: the very word, its stem or number, or its sound"
+    )
+    from_: int | None = Field(
+        alias="from", description="where it begins in the hit's text, in characters (code points)"
+    )
+    to: int | None
+
+
+class Line(Answer):
+    """What one speaker said before or after a hit."""
+
+    start_ms: int
+    end_ms: int
+    speaker: str | None
+    speaker_kind: str | None
+    text: str
+
+
+class Angle(Answer):
+    """One of the cameras that heard a moment."""
+
+    recording_id: str
+    source: str
+    start_ms: int
+    end_ms: int
+    officer: str | None
+    recorded_at: str | None
+    speaker: str | None
+    speaker_kind: str | None
+    text: str
+    confidence: float = Field(description="of the words, as they were heard here")
+    version: str
+    offset_ms: int = Field(description="time here = time in the first angle + offset")
+    offset_error_ms: int = Field(description="how far off that may be")
+    by: Literal["words", "sound"] | None = Field(description="what tells the offset; null: the first angle itself")
+    offset_confidence: float | None = Field(description="how far the offset stands out from others, 0 to 1")
+
+
 class Hit(Answer):
     """A moment that answers the query."""
 
@@ -116,7 +161,9 @@ class Hit(Answer):
     recorded_at: str | None
     officer: str | None
     incident_id: str | None
-    angles: list[Any]
+    angles: list[Angle] = Field(
+        description="all cameras that heard the moment, this hit's first: its words are surest; empty: the only one"
+    )
     translation: str | None = Field(description="English, by machine")
     context_before: str
     context_after: str
@@ -129,6 +176,13 @@ class Hit(Answer):
     said: str = Field(description="the words of the phrase where it was found exactly, else those of the passage")
     edition: Literal["machine", "corrected"] = Field(
         description="corrected: of a transcript that people corrected; flags say whether in this passage"
+    )
+    highlights: list[Highlight] = Field(description="the words that answer the query")
+    lines_before: list[Line] = Field(description="the seconds before, by speaker")
+    lines_after: list[Line] = Field(description="the seconds after, by speaker")
+    moment: int = Field(description="its number among the moments of the answer, 1 the first")
+    label: str = Field(
+        description="what a hit is worth: a machine wrote it down and nobody verified it, or a person corrected it"
     )
 
 
@@ -183,8 +237,9 @@ class SearchAnswer(Answer):
     sort: Sort = Field(description="what the hits come by")
     offset: int
     hits: list[Hit]
-    total: int
-    total_is_exact: bool = Field(description="whether the total counts every place: exact searches that were in time")
+    total: int = Field(description="moments; what several cameras heard at once is one")
+    total_is_exact: bool = Field(description="whether the total counts every moment: exact searches that were in time")
+    places: int = Field(description="what the moments were folded from: places of every camera, else passages")
     left_out: int = Field(
         description="exact mode: places that match only with doubtful or primed words; other modes: doubtful passages. "
         "They are not in the total"

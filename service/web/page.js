@@ -85,7 +85,7 @@ function find(question, offset) {
   const parameters = parametersOf(question);
   return asking("Searching…", `/api/v1/search?${parameters}&facets=${!offset}&limit=${SHOWN}&offset=${offset}`, (found) => {
     const words = inWords(question.q);
-    const cards = found.hits.map((hit) => hitCard(hit, words, playFrom(hit.recording_id, hit.start_ms)));
+    const cards = found.hits.map((hit) => hitCard(hit, words, playFrom));
     add(cards, offset);
     if (found.sort === "relevance") document.querySelector("#list .card.perhaps")?.before($("perhaps") ?? perhapsHeading());
     $("status").replaceChildren(...summary(found));
@@ -101,11 +101,11 @@ function find(question, offset) {
   });
 }
 
-function summary({ offset, hits, total, exact, total_is_exact, left_out, searched, degraded }) {
+function summary({ offset, hits, total, places, exact, total_is_exact, left_out, searched, degraded }) {
   const shown = offset + hits.length;
   const heading = document.createElement("strong");
   const sure = document.querySelector("#list .card:not(.perhaps)");
-  const inAll = `${exact && !total_is_exact ? "At least " : ""}${count(total, "hit")}`;
+  const inAll = `${exact && !total_is_exact ? "At least " : ""}${count(total, "hit")}${exact && places > total ? ` from ${places} places` : ""}`;
   heading.textContent = !shown ? "Nothing found" : sure ? inAll : `Nothing found for sure; ${count(total, "hit")} perhaps`;
   const part = shown < total ? `, ${shown} shown,` : "";
   const speech = length(searched.speech_seconds * 1000);

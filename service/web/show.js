@@ -54,12 +54,10 @@ const LEGS = { exact: "said exactly", words: "in these words", sounds: "sounds l
 const NOTABLE = 0.3; // a leg that says less says nothing to a reader; every number is in the title of found or perhaps
 const FLAGS = { doubtful: "doubtful – may not have been said", primed: "suggested by the vocabulary" };
 
-export function hitCard(hit, words, play) {
+export function hitCard(hit, words, playFrom) {
   const legs = Object.entries(hit.legs)
     .filter(([, score]) => score !== null && score >= NOTABLE)
     .map(([leg, score]) => element("li", { class: "leg", title: `${leg} ${score.toFixed(2)}`, text: LEGS[leg] ?? leg }));
-  const said = inWords(hit.said); // where it was found by its sound: the words that sound so
-  const spoken = said.length < inWords(hit.text).length ? said : [];
   const perhaps = !hit.found;
   const every = Object.entries(hit.legs).map(([leg, score]) => `${leg} ${score?.toFixed(2) ?? "–"}`);
   const isFused = Object.keys(hit.adds).length > 0; // else it was asked for exactly, and was said exactly
@@ -81,9 +79,9 @@ export function hitCard(hit, words, play) {
       element("blockquote", {
         lang: hit.language,
         children: [
-          hit.context_before && element("p", { class: "around", text: hit.context_before }),
-          element("p", { class: "said", children: marked(hit.text, words, spoken) }),
-          hit.context_after && element("p", { class: "around", text: hit.context_after }),
+          ...hit.lines_before.map(line),
+          element("p", { class: "said", children: highlighted(hit) }),
+          ...hit.lines_after.map(line),
         ],
       }),
       hit.translation &&
@@ -101,12 +99,38 @@ export function hitCard(hit, words, play) {
           element("li", { text: [hit.speaker ?? "speaker unknown", hit.speaker_kind].filter(Boolean).join(" · ") }),
           element("li", { text: languageName(hit.language) }),
           ...hit.flags.map((flag) => element("li", { class: "flag", text: FLAGS[flag] ?? flag.replaceAll("_", " ") })),
+          element("li", { title: hit.label, text: `machine transcript · confidence ${Math.round(100 * hit.confidence)} %` }),
         ],
       }),
+      hit.angles.length > 1 && angleList(hit, (angle) => playFrom(angle.recording_id, angle.start_ms)(card)),
     ],
   });
-  button.addEventListener("click", () => play(card));
+  button.addEventListener("click", () => playFrom(hit.recording_id, hit.start_ms)(card));
   return card;
+}
+
+function line({ start_ms, speaker, speaker_kind, text }) {
+  const who = [speaker ?? "speaker unknown", speaker_kind].filter(Boolean).join(" · ");
+  return element("p", { class: "around", children: [element("span", { class: "who", text: `${clock(start_ms)} ${who}: ` }), text] });
+}
+
+// All cameras that heard it; each plays where it was said there.
+function angleList({ angles }, play) {
+  const items = angles.map((angle, number) => {
+    const button = element("button", {
+      class: "angle",
+      type: "button",
+      children: [element("time", { text: clock(angle.start_ms) }), ` · ${fileName(angle.source)}`],
+    });
+    button.addEventListener("click", () => play(angle));
+    const offset = `${angle.offset_ms < 0 ? "−" : "+"} ${(Math.abs(angle.offset_ms) / 1000).toFixed(2)} s by ${angle.by}`;
+    const about = [angle.officer, `confidence ${Math.round(100 * angle.confidence)} %`, number ? offset : "shown above"];
+    return element("li", { children: [button, element("span", { class: "meta", text: ` ${about.filter(Boolean).join(" · ")}` })] });
+  });
+  return element("details", {
+    class: "angles",
+    children: [element("summary", { text: count(angles.length, "angle") }), element("ol", { children: items })],
+  });
 }
 
 // Stands once in the list, before the first hit that is no find.
@@ -151,11 +175,29 @@ export function inWords(text) {
   return text.match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*/gu) ?? [];
 }
 
-// The query inside what was said: `spoken` in a row, or all its words, else each that is longer than two letters.
-function marked(text, words, spoken = []) {
-  const rows = [spoken, words].filter((row) => row.length).map((row) => row.join("[^\\p{L}\\p{N}]+"));
-  if (!rows.length) return [text];
-  const choices = [...rows, ...words.filter((word) => word.length > 2)].join("|");
+// The words of the hit that answer; neighbours by one leg are one mark. Places count characters, where strings here
+// count some as two.
+function highlighted({ text, highlights }) {
+  const characters = Array.from(text);
+  const part = (from, to) => characters.slice(from, to).join("");
+  const marks = [];
+  for (const { from, to, leg } of highlights) {
+    const last = marks.at(-1);
+    if (from === null || (last && from < last.to)) continue;
+    if (last?.leg === leg && !inWords(part(last.to, from)).length) last.to = to;
+    else marks.push({ from, to, leg });
+  }
+  const shown = marks.flatMap(({ from, to, leg }, number) => [
+    part(marks[number - 1]?.to ?? 0, from),
+    element("mark", { class: leg, title: LEGS[leg], text: part(from, to) }),
+  ]);
+  return [...shown, part(marks.at(-1)?.to ?? 0)];
+}
+
+// The query inside a translation, of which nobody knows when each word was said: all its words, else each longer one.
+function marked(text, words) {
+  if (!words.length) return [text];
+  const choices = [words.join("[^\\p{L}\\p{N}]+"), ...words.filter((word) => word.length > 2)].join("|");
   const parts = [];
   let end = 0;
   for (const match of text.matchAll(new RegExp(`(?<![\\p{L}\\p{N}])(?:${choices})(?![\\p{L}\\p{N}])`, "giu"))) {
