@@ -100,13 +100,8 @@ class Searcher:
         found = find_places(self._index, query, deadline, self._links_of)
         unasked = "every passage was compared: the total counts what was, and earlier places may be missing"
         degraded = [] if found.is_complete else [deadline.missed(unasked)]
-        shown = [
-            Shown(place.payload, place.payload, place.start_ms, place.end_ms, bool(place.beyond))
-            for moment in found.page
-            for place in moment
-        ]
-        moments = [[_exact_hit(place) for place in moment] for moment in found.page]
-        page = self._page(moments, shown, found.timeline, query.offset)
+        moments = [[(_exact_hit(place), _shown_of(place)) for place in moment] for moment in found.page]
+        page = self._page(moments, found.timeline, query.offset)
         return Answer(
             page,
             found.total,
@@ -117,15 +112,13 @@ class Searcher:
             n_places=found.n_places,
         )
 
-    def _page(
-        self, moments: Sequence[Sequence[Hit]], shown: Sequence[Shown], timeline: Timeline, offset: int
-    ) -> list[Hit]:
-        """Each moment as one hit, with what was said around it; `shown` are all hits of all moments."""
-        lines = iter(around(self._index, shown))
+    def _page(self, moments: Sequence[Sequence[tuple[Hit, Shown]]], timeline: Timeline, offset: int) -> list[Hit]:
+        """Each moment, all its angles, as one hit with what was said around it."""
+        lines = iter(around(self._index, [shown for moment in moments for _hit, shown in moment]))
         hits = []
         for number, moment in enumerate(moments, offset + 1):
             angles = []
-            for hit in moment:
+            for hit, _shown in moment:
                 before, after = next(lines)
                 angles.append(replace(hit, lines_before=before, lines_after=after, moment=number))
             hits.append(as_one_moment(angles, timeline))
@@ -168,21 +161,9 @@ class Searcher:
             moments.sort(key=rank)
         every_payload = (brought.payloads[key] for _score, key in scored)
         page = [[passages[n] for n in moment] for moment in moments[query.offset : query.offset + query.limit]]
-        hits = self._hits(brought, query, asked, scored, [numbers for moment in page for numbers in moment])
-        shown = [
-            Shown(payloads[0], payloads[-1], hit.start_ms, hit.end_ms, any(one.beyond for one in saids if one))
-            for hit, payloads, saids in (
-                (
-                    hits[min(numbers)],
-                    [brought.payloads[scored[n][1]] for n in numbers],
-                    [brought.said.get(scored[n][1]) for n in numbers],
-                )
-                for moment in page
-                for numbers in moment
-            )
-        ]
+        hits = iter(self._hits(brought, query, asked, scored, [numbers for moment in page for numbers in moment]))
         return Answer(
-            self._page([[hits[min(numbers)] for numbers in moment] for moment in page], shown, timeline, query.offset),
+            self._page([[next(hits) for _ in moment] for moment in page], timeline, query.offset),
             len(moments),
             list(brought.degraded),
             left_out,
@@ -210,8 +191,8 @@ class Searcher:
         asked: Understanding,
         scored: Sequence[tuple[float, PointId]],
         moments: Sequence[Sequence[int]],
-    ) -> dict[int, Hit]:
-        """Passages of one recording, numbers of `scored`, as one hit each, by the number of the best."""
+    ) -> list[tuple[Hit, Shown]]:
+        """Passages of one recording, numbers of `scored`, as one hit each, in the order given."""
         keys = [scored[number][1] for numbers in moments for number in numbers]
         payloads, saids = [brought.payloads[key] for key in keys], [brought.said.get(key) for key in keys]
         marked = highlights_of(
@@ -223,10 +204,15 @@ class Searcher:
             self._languages,
         )
         remaining = iter(marked)
-        hits = {}
+        hits = []
         for numbers in moments:
             some = {number: self._hit(brought, query, asked, *scored[number], next(remaining)) for number in numbers}
-            hits[min(numbers)] = joined(list(some.values()), some[min(numbers)])
+            hit = joined(list(some.values()), some[min(numbers)])
+            first, last = (scored[number][1] for number in (numbers[0], numbers[-1]))
+            said = brought.said.get(last)
+            runs_on = said is not None and bool(said.beyond)
+            shown = Shown(brought.payloads[first], brought.payloads[last], hit.start_ms, hit.end_ms, runs_on)
+            hits.append((hit, shown))
         return hits
 
     def _hit(
@@ -261,6 +247,10 @@ def _understood(asked: Understanding, brought: Brought) -> dict[str, Any]:
         "reason": asked.reason,
         "words": [{"text": text, "worth": round(share, 3)} for text, share in worth],
     }
+
+
+def _shown_of(place: Occurrence) -> Shown:
+    return Shown(place.payload, place.payload, place.start_ms, place.end_ms, bool(place.beyond))
 
 
 def _exact_hit(occurrence: Occurrence) -> Hit:

@@ -17,7 +17,8 @@ import structlog
 from search.angles import Link
 from search.passages import DOUBTFUL
 from search.protocols import Index, Leg, LegQuery, Row
-from service.catalog import Catalog
+from service.catalog import Catalog, RecordingRow
+from service.catalog.metadata import recorded_ms
 from service.errors import TranscriptMissing
 from service.transcripts import TranscriptStore
 from transcribe.alignment import WordAlignment, align_words
@@ -78,10 +79,15 @@ class Linker:
         incident = transcript.recording.metadata.get("incident_id")
         if not incident:
             return {}
-        rows = self._catalog.recordings({"incident_id": incident})
-        own = next((number for number, row in enumerate(rows) if row.id == transcript.recording.id), 0)
-        near = sorted(enumerate(rows), key=lambda numbered: abs(numbered[0] - own))[: MAX_OF_INCIDENT + 1]
-        known = ((row.id, batch[row.id].version if row.id in batch else row.transcript_version) for _, row in near)
+        own_ms = recorded_ms(transcript.recording.metadata.get("recorded_at", ""))
+
+        def apart(row: RecordingRow) -> tuple[bool, int]:
+            """How long before or after; what is not known comes last."""
+            other_ms = recorded_ms(row.metadata.get("recorded_at", ""))
+            return (True, 0) if own_ms is None or other_ms is None else (False, abs(other_ms - own_ms))
+
+        near = sorted(self._catalog.recordings({"incident_id": incident}), key=apart)[: MAX_OF_INCIDENT + 1]
+        known = ((row.id, batch[row.id].version if row.id in batch else row.transcript_version) for row in near)
         return {recording_id: version for recording_id, version in known if version is not None}
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import permutations
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.angles import folding, pairs, phrases
+from benchmarks.corpus import read_corpus
+from benchmarks.patrol import reference_transcript
 from search.angles import NEAR_MS, Link, Spot, Timeline, fold
 from search.moments import MAX_MOMENT_MS, Answering, merged
 from search.passages import build_passages
@@ -17,8 +21,10 @@ from search.protocols import Filters
 from search.query import Mode, Query
 from search.searcher import Answer, Searcher
 from search.text import tokens
+from service.linking import link_of
 from tests.spoken import spoken
 from tests.test_search import archive
+from transcribe.alignment import align_words
 from transcribe.spans import Span
 from transcribe.transcript import MACHINE_NOTICE, RecordingId, Transcript
 
@@ -394,3 +400,28 @@ def test_overlapping_places_are_one_across_passages(pause_ms: int) -> None:
 
     assert (hit.start_ms, hit.end_ms) == (0, 1_200 + pause_ms)
     assert hit.text == "no no no no"
+
+
+# The development pair
+
+
+def test_every_phrase_said_on_both_cameras_of_the_pair_is_one_hit_with_two_angles(corpus: Path) -> None:
+    """As the labels say it: offsets are told from words, and every run of two to four words is folded each time.
+
+    `python -m benchmarks.angles` measures the same on what was heard.
+    """
+    folder = corpus / "patrol"
+    references = {one.name: one for one in read_corpus(corpus).patrol}
+    n_pairs = 0
+    for label, other in pairs(folder.parent):
+        first, second = (reference_transcript(references[Path(one["file"]).stem]) for one in (label, other))
+        true_ms = round(1000 * (other["pair_offset_s"] - label["pair_offset_s"]))
+        link = link_of(first.recording.id, second.recording.id, align_words(first.words, second.words))
+        assert link is not None
+        assert abs(link.offset_ms - true_ms) <= 300
+        searcher = Searcher(archive(first, second), None, links_of=lambda _ids, link=link: [link])
+        counted = folding(searcher, phrases(label) & phrases(other), link.first, link.second, true_ms)
+        assert counted.share >= 0.9
+        assert counted.heard_on_both >= 0.9 * counted.said_on_both
+        n_pairs += 1
+    assert n_pairs

@@ -181,6 +181,34 @@ def test_a_name_found_by_its_sound_is_marked_as_it_was_written(page: Any, tmp_pa
         page.goto("about:blank")
 
 
+def test_the_angles_of_a_hit_are_listed_and_each_plays(page: Any, url: str) -> None:
+    """Folded until asked for; a click plays that camera from where it was said there, and the address says so."""
+    fields = ["recording_id", "source", "start_ms", "end_ms", "officer", "text", "confidence"]
+
+    def by_two_cameras(route: Any) -> None:
+        """Which recordings are linked is not tested here."""
+        answer = route.fetch().json()
+        first = answer["hits"][0]
+        other = next(hit for hit in answer["hits"] if hit["recording_id"] != first["recording_id"])
+        told = ({"offset_ms": 0, "by": None}, {"offset_ms": -7_620, "by": "words"})
+        first["angles"] = [
+            {name: hit[name] for name in fields} | offset for hit, offset in zip((first, other), told, strict=True)
+        ]
+        route.fulfill(json=answer)
+
+    page.route("**/api/v1/search?*", by_two_cameras)
+    page.goto(f"{url}/?q=officer")
+    card = page.locator("#list .card").first
+    card.get_by_text("2 angles").click()
+    second = card.locator(".angles li").nth(1)
+    assert "− 7.62 s by words" in second.inner_text()
+    assert "shown above" in card.locator(".angles li").first.inner_text()
+    playing = page.url
+    second.get_by_role("button").click()
+    page.wait_for_url(lambda address: address != playing and "recording=" in address)
+    page.locator("video").wait_for()
+
+
 def test_what_is_no_find_stands_apart_under_one_heading(page: Any, tmp_path: Path) -> None:
     """Each hit says which it is; the heading stands before the first of them, once on all pages."""
     media = write_media(tmp_path / "a.wav", mono([1_000, 3_000], 5_000, 16_000, "pcm_s16le"))

@@ -299,12 +299,13 @@ def _angle(angle: Mapping[str, Any]) -> str:
 
 def _why(hit: Mapping[str, Any], fused: bool, exact: bool) -> str:
     """What speaks for a hit, and against it. That an exact one is exact needs no saying."""
+    heard = f"words {hit['confidence']:.0%} sure"
     flags = ", ".join(FLAGS.get(flag, flag.replace("_", " ")) for flag in hit["flags"])
     if exact:
-        return flags
+        return "; ".join(filter(None, (heard, flags)))
     legs = ", ".join(f"{leg} {score:.2f}" for leg, score in hit["legs"].items() if score is not None)
     says = f"{'found' if hit['found'] else 'perhaps'}, score {hit['score']:.2f} ({legs})" if fused else legs
-    return "; ".join(filter(None, (says, flags)))
+    return "; ".join(filter(None, (says, heard, flags)))
 
 
 def _taken_for(found: Mapping[str, Any]) -> str:
