@@ -422,3 +422,77 @@ class AuditUnwritable(ServiceError):
             f"nothing is answered without a record of it, and {self.path} cannot be written: {self.reason}. "
             "Grant access or free space, and ask again."
         )
+
+
+class WatchUnknown(ServiceError):
+    """No watch goes by this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"there is no watch {self.name!r}: `earwitness watch list` names them."
+
+
+class WatchExists(ServiceError):
+    """A watch of this name is kept already; its hits were found with its own query."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"there is a watch {self.name!r} already: choose another name, or forget it and its hits with "
+            f"`earwitness watch remove {self.name}`."
+        )
+
+
+class WatchNameWrong(ServiceError):
+    """A name that could not stand in an address."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name!r} cannot be the name of a watch: use 1 to 64 lower-case letters, digits, dots, dashes and "
+            "underscores, beginning with a letter or a digit, such as weapon-commands."
+        )
+
+
+class WatchHitUnknown(ServiceError):
+    """No watch has such a hit."""
+
+    def __init__(self, hit_id: str) -> None:
+        super().__init__(hit_id)
+        self.hit_id = hit_id
+
+    def __str__(self) -> str:
+        return f"there is no hit {self.hit_id!r}: `earwitness watch hits` shows each with its id. Nothing was changed."
+
+
+class DetectorUnknown(ServiceError):
+    """No detector of this name comes with the program."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name, known)
+        self.name, self.known = name, known
+
+    def __str__(self) -> str:
+        return f"there is no detector {self.name!r}: there are {', '.join(self.known)}."
+
+
+class MatchIncomplete(ServiceError):
+    """A recording could not be matched with all that its watch asks for; hits might be missing."""
+
+    transient = True
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__(reasons)
+        self.reasons = reasons
+
+    def __str__(self) -> str:
+        return f"not everything could be asked: {'; '.join(self.reasons)}. It is tried again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -23,12 +24,22 @@ from service.catalog import (
     SealedVoice,
     SourceSeen,
     Stage,
+    Watch,
+    WatchSpan,
     new_owner,
 )
 from service.catalog.database import open_engine
 from service.catalog.metadata import merge
 from service.catalog.owners import is_gone
-from service.errors import CatalogNewer, CatalogUnusable, RecordingAmbiguous, RecordingUnknown
+from service.errors import (
+    CatalogNewer,
+    CatalogUnusable,
+    RecordingAmbiguous,
+    RecordingUnknown,
+    WatchExists,
+    WatchHitUnknown,
+    WatchUnknown,
+)
 from transcribe.speaker_voices import VOICES_KEPT
 from transcribe.transcript import MediaFacts, RecordingId
 
@@ -1025,3 +1036,143 @@ def test_forgotten_voices_are_made_again_only_where_they_are_wanted(catalog: Cat
     catalog.release(owner)
     assert len(catalog.claim(new_owner(), {Stage.TURNS: without}, 9)) == (1 if one else 0)
     assert catalog.forget_voices(A) == 0
+
+
+# Watches
+
+
+SPAN = WatchSpan(1_000, 2_000, "SPEAKER_00", "en", 1.0, {"exact": 1.0}, ())
+
+
+def keep_watch(catalog: Catalog, name: str = "gun") -> Watch:
+    watch = Watch(name, ('"gun"',), "auto", {}, False, None, "ann", 1)
+    catalog.watches.add(watch)
+    return watch
+
+
+def match_all(catalog: Catalog, *spans: WatchSpan) -> list[tuple[str, RecordingId]]:
+    """Match all that is due, finding these spans each time; returns what was due."""
+    due = catalog.watches.due(100)
+    for match in due:
+        catalog.watches.matched(match, spans)
+    return [(match.watch.name, match.recording_id) for match in due]
+
+
+def hear_and_index(catalog: Catalog, name: str, recording_id: RecordingId) -> None:
+    catalog.register([seen(name)])
+    hear(catalog, recording_id)
+    index(catalog)
+
+
+def test_what_is_indexed_becomes_due_for_every_watch_once(catalog: Catalog) -> None:
+    """For the watches there are by then; the same version again, as after a change of models, is nothing new."""
+    hear_and_index(catalog, "x", A)
+    keep_watch(catalog, "gun")
+    keep_watch(catalog, "knife")
+    assert match_all(catalog) == []
+
+    hear_and_index(catalog, "y", B)
+    assert sorted(match_all(catalog, SPAN)) == [("gun", B), ("knife", B)]
+    assert match_all(catalog, SPAN) == []
+    index(catalog, "passages-2")
+    assert B not in [match.recording_id for match in catalog.watches.due(100)]
+    assert [(hit.watch, hit.recording_id) for hit in catalog.watches.hits()] == [("gun", B), ("knife", B)]
+
+
+def test_what_was_indexed_before_becomes_due_on_request_once(catalog: Catalog) -> None:
+    """For one watch or for all; nothing that was matched is."""
+    hear_and_index(catalog, "x", A)
+    keep_watch(catalog, "gun")
+    keep_watch(catalog, "knife")
+
+    assert catalog.watches.make_due("gun") == 1
+    assert match_all(catalog, SPAN) == [("gun", A)]
+    assert catalog.watches.make_due(None) == 1
+    assert match_all(catalog, SPAN) == [("knife", A)]
+    assert catalog.watches.make_due(None) == 0
+    with pytest.raises(WatchUnknown, match="watch list"):
+        catalog.watches.make_due("none")
+
+
+def test_entering_a_match_twice_adds_nothing(catalog: Catalog) -> None:
+    """Two processes may find the same at once; the first to enter it does."""
+    keep_watch(catalog)
+    hear_and_index(catalog, "x", A)
+    (due,) = catalog.watches.due(1)
+
+    assert catalog.watches.matched(due, [SPAN]) == 1
+    assert catalog.watches.matched(due, [SPAN]) == 0
+    assert len(catalog.watches.hits("gun")) == 1
+
+
+def test_a_new_version_supersedes_hits_and_keeps_what_was_acknowledged(catalog: Catalog, clock: Clock) -> None:
+    """Where the spans overlap; elsewhere a hit is new. A version that comes back brings its hits along."""
+    far = dataclasses.replace(SPAN, start_ms=30_000, end_ms=31_000)
+    keep_watch(catalog)
+    hear_and_index(catalog, "x", A)
+    match_all(catalog, SPAN, far)
+    near, other = catalog.watches.hits()
+    assert catalog.watches.acknowledge([near.id], "ann", "played") == 1
+    assert catalog.watches.acknowledge([near.id, other.id], "bob", None) == 1  # Ann was first
+
+    _hear_anew(catalog, "words-2", "other")
+    moved = dataclasses.replace(SPAN, start_ms=1_900, end_ms=2_900)
+    elsewhere = dataclasses.replace(SPAN, start_ms=50_000, end_ms=51_000)
+    assert match_all(catalog, moved, elsewhere) == [("gun", A)]
+    first, second = catalog.watches.hits()
+    assert first.acknowledged is not None
+    assert (first.span.start_ms, first.acknowledged.by, first.acknowledged.note) == (1_900, "ann", "played")
+    assert (second.span.start_ms, second.acknowledged) == (50_000, None)
+    assert [hit.superseded_ms is None for hit in catalog.watches.hits(superseded=True)] == [False, True, False, True]
+
+    _hear_anew(catalog, "words-3", "artifact")
+    match_all(catalog, SPAN, far)
+    assert [hit.id for hit in catalog.watches.hits()] == [near.id, other.id]
+    assert catalog.watches.hits(only_new=True) == []
+
+
+def _hear_anew(catalog: Catalog, fingerprint: str, artifact: str) -> None:
+    hear(catalog, A, {Stage.WORDS: fingerprint, Stage.TURNS: "turns-1"}, artifact)
+    index(catalog)
+
+
+def test_a_match_that_failed_rests_longer_each_time_and_stops_no_other(catalog: Catalog, clock: Clock) -> None:
+    """A minute, then two; asked for, at once. Its watch tells why."""
+    keep_watch(catalog, "gun")
+    keep_watch(catalog, "knife")
+    hear_and_index(catalog, "x", A)
+    broken, whole = catalog.watches.due(100)
+    for rest_seconds in (60, 120):
+        catalog.watches.failed(broken, "it broke")
+        assert broken.watch.name not in [match.watch.name for match in catalog.watches.due(100)]
+        clock.seconds += rest_seconds
+        assert broken.watch.name in [match.watch.name for match in catalog.watches.due(100)]
+    catalog.watches.failed(broken, "it broke")
+    assert match_all(catalog) == [(whole.watch.name, A)]
+    states = {state.watch.name: (state.n_due, state.n_matched, state.error) for state in catalog.watches.states()}
+    assert states == {"gun": (1, 0, "it broke"), "knife": (0, 1, None)}
+
+    assert catalog.watches.make_due("gun") == 1
+    assert match_all(catalog, SPAN) == [("gun", A)]
+    assert [state.error for state in catalog.watches.states()] == [None, None]
+
+
+def test_a_watch_that_is_removed_takes_its_hits_along(catalog: Catalog) -> None:
+    """Those of others stay; one of the same name begins anew, and the hits of the old one are unknown."""
+    keep_watch(catalog, "gun")
+    keep_watch(catalog, "knife")
+    hear_and_index(catalog, "x", A)
+    match_all(catalog, SPAN)
+    gone = catalog.watches.hits("gun")[0].id
+
+    assert catalog.watches.remove("gun") == 1
+    assert [hit.watch for hit in catalog.watches.hits()] == ["knife"]
+    with pytest.raises(WatchUnknown):
+        catalog.watches.hits("gun")
+    with pytest.raises(WatchHitUnknown, match="Nothing was changed"):
+        catalog.watches.acknowledge([catalog.watches.hits()[0].id, gone], "ann", None)
+    assert catalog.watches.hits(only_new=True)
+    with pytest.raises(WatchExists, match="watch remove knife"):
+        keep_watch(catalog, "knife")
+    keep_watch(catalog, "gun")
+    assert catalog.watches.hits("gun") == []

@@ -18,14 +18,17 @@ from service.catalog.entries import (
     TranscriptVersion,
 )
 from service.catalog.owners import new_owner
+from service.catalog.watch_entries import Acknowledgement, DueMatch, Watch, WatchHit, WatchSpan, WatchState
 
 __all__ = [
     "LEASE_SECONDS",
     "MAX_ATTEMPTS",
     "MAX_INTERRUPTIONS",
     "METADATA_FIELDS",
+    "Acknowledgement",
     "Catalog",
     "Claim",
+    "DueMatch",
     "Failure",
     "RecordingRow",
     "RecordingState",
@@ -37,5 +40,9 @@ __all__ = [
     "StageState",
     "Summary",
     "TranscriptVersion",
+    "Watch",
+    "WatchHit",
+    "WatchSpan",
+    "WatchState",
     "new_owner",
 ]

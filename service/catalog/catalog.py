@@ -33,6 +33,7 @@ from service.catalog.entries import (
     TranscriptVersion,
 )
 from service.catalog.models import recordings
+from service.catalog.watches import Watches
 from service.errors import RecordingUnknown
 from transcribe.transcript import Amendment, MediaFacts, RecordingId
 
@@ -272,6 +273,11 @@ class Catalog:
         """
         with database_errors(self._shown):
             snapshot(self._engine, path)
+
+    @property
+    def watches(self) -> Watches:
+        """Queries that are kept, and what they found."""
+        return Watches(self._writing, self._reading, self._now_ms)
 
     # Voices
 

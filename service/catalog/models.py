@@ -170,3 +170,55 @@ links = Table(
     Column("confidence", Float, nullable=False),
     Index(None, "second"),
 )
+
+# What a watch asks for is personal data: the catalog keeps it, logs do not.
+watches = Table(
+    "watches",
+    tables,
+    Column("id", Key, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("queries", JSON, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("filters", JSON, nullable=False),
+    Column("doubtful", Boolean, nullable=False),
+    Column("detector", Text, nullable=True),
+    Column("created_by", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+# Which version of a recording a watch was matched with last, or is to be matched with next.
+watch_matches = Table(
+    "watch_matches",
+    tables,
+    Column("watch_id", Key, ForeignKey(watches.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("recording_id", Text, ForeignKey(recordings.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("due_ms", BigInteger, nullable=True),  # from when on to match it; NULL: done
+    Column("attempts", Integer, nullable=False),  # that failed, since it was last due anew
+    Column("error", Text, nullable=True),
+    Index(None, "due_ms"),
+    Index(None, "recording_id"),
+)
+
+watch_hits = Table(
+    "watch_hits",
+    tables,
+    Column("id", Text, primary_key=True),  # a function of watch, recording, version and span: each is there once
+    Column("watch_id", Key, ForeignKey(watches.c.id, ondelete="CASCADE"), nullable=False),
+    Column("recording_id", Text, ForeignKey(recordings.c.id, ondelete="CASCADE"), nullable=False),
+    Column("version", Text, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("speaker", Text, nullable=True),
+    Column("language", Text, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("legs", JSON, nullable=False),
+    Column("flags", JSON, nullable=False),
+    Column("found_ms", BigInteger, nullable=False),
+    Column("superseded_ms", BigInteger, nullable=True),  # NULL: of the version matched last
+    Column("acknowledged_ms", BigInteger, nullable=True),
+    Column("acknowledged_by", Text, nullable=True),
+    Column("note", Text, nullable=True),
+    Index(None, "watch_id", "recording_id"),
+    Index(None, "recording_id"),
+)

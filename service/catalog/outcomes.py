@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, case, select, update
 
-from service.catalog import claims, metadata, voices
+from service.catalog import claims, metadata, voices, watches
 from service.catalog.entries import Claim, SealedVoice, Stage
 from service.catalog.models import recordings, sources, stages, transcripts
 from service.catalog.registration import insert_missing
@@ -146,7 +146,11 @@ def indexed(
     """Note what the index now holds. If what passages are made of has changed since, the stage stays due."""
     machine_version, n_machine_passages = machine or (None, None)
     heard, _, fingerprint = inputs.partition(":")
-    row = connection.execute(select(recordings.c.heard).where(recordings.c.id == recording_id).with_for_update()).one()
+    row = connection.execute(
+        select(recordings.c.heard, recordings.c.transcript_version)
+        .where(recordings.c.id == recording_id)
+        .with_for_update()
+    ).one()
     connection.execute(
         update(recordings)
         .where(recordings.c.id == recording_id)
@@ -162,6 +166,8 @@ def indexed(
     for version in filter(None, (transcript_version, machine_version)):
         entry = {"recording_id": recording_id, "version": version, "created_ms": now_ms}
         insert_missing(connection, transcripts, [entry])
+    if row.transcript_version != transcript_version:
+        watches.newly_indexed(connection, recording_id, transcript_version, now_ms)
 
 
 def index_failed(connection: Connection, recording_id: RecordingId, error: str, inputs: str) -> None:
