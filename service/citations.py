@@ -153,10 +153,10 @@ def lines(citations: Iterable[Citation], format: CitationFormat) -> Iterator[str
         for citation in citations:
             yield json.dumps(citation.to_json(), ensure_ascii=False) + "\n"
         return
-    yield _row(COLUMNS)
+    yield csv_row(COLUMNS)
     for citation in citations:
         fields = citation.to_json() | {"flags": " ".join(citation.hit.flags)}
-        yield _row([_defused(fields[column]) for column in COLUMNS])
+        yield csv_row(fields[column] for column in COLUMNS)
 
 
 def blocks(file_lines: Iterable[str]) -> Iterator[bytes]:
@@ -170,9 +170,10 @@ def blocks(file_lines: Iterable[str]) -> Iterator[bytes]:
     yield bytes(block)
 
 
-def _row(cells: Iterable[Any]) -> str:
+def csv_row(cells: Iterable[Any]) -> str:
+    """A line for spreadsheets (RFC 4180), none of whose cells is taken for a formula."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    csv.writer(line, lineterminator="\r\n").writerow([_defused(cell) for cell in cells])
     return line.getvalue()
 
 

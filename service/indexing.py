@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import structlog
+
 from gpu.listener import use
 from gpu.models import resolve
 from search.embedding import Embedder, SentenceTransformerEmbedder
@@ -32,6 +34,8 @@ from transcribe.transcript import Recording, RecordingId, Transcript
 
 BATCH = 16  # recordings written while the index is held
 WAIT_SECONDS = 0.2  # between two tries to open an index another process holds
+
+log = structlog.get_logger()
 
 Opener = Callable[[float], AbstractContextManager[Index]]  # given the seconds to wait, an open index for a while
 
@@ -128,6 +132,8 @@ class Indexer:
     ) -> int:
         """Index everything heard that is not indexed as it should be; returns how many recordings.
 
+        Then what was indexed is matched with every watch; one that fails is told, and stops nothing.
+
         Args:
             spent: gets the seconds of `embed` and `index`.
             failed: told of a recording whose passages could not be made; the others go on.
@@ -138,7 +144,11 @@ class Indexer:
             TooLittleSpace, TranscriptNotKept: the disk is nearly full; what was indexed so far is kept.
         """
         n_indexed = 0
-        while batch := self._catalog.heard_not_indexed(self.fingerprint, BATCH, only):
+        while (batch := self._catalog.heard_not_indexed(self.fingerprint, BATCH, only)) or self._match(
+            patience_seconds
+        ):
+            if not batch:
+                continue  # what is heard meanwhile comes before further matches
             require_space(self._settings)
             started = time.perf_counter()
             prepared = []
@@ -182,14 +192,32 @@ class Indexer:
         recording = Recording(state.recording_id, state.source, state.media, state.metadata)
         heard = assemble(recording, words, turns)
         self._transcripts.put(heard)
+        if state.correction is None:
+            made = rows(heard, build_passages(heard), self._loaded())
+            return _Prepared(state, heard, made, len(made))
+        # What people made stays current, whatever is heard again; only they put something else in its place.
+        corrected = self._transcripts.get(state.recording_id, state.correction).with_recording(recording)
+        current, machine = editions(corrected, heard, self._loaded())
+        return _Prepared(state, corrected, [*current, *machine], len(current), heard.version)
+
+    def _match(self, patience_seconds: float) -> bool:
+        """Match some of what is due with the watches; whether there was any."""
+        from service.watching import (
+            match_due,
+        )  # which asks as searches do, and those open the index through this module
+
+        try:
+            matched = match_due(self._catalog, self._settings.zone, lambda: self._open(patience_seconds), self._loaded)
+        except IndexBusy:
+            return False  # it stays due
+        except Exception as error:  # noqa: BLE001 -- recordings are indexed whatever happens to watches
+            log.error("watches not matched", error=type(error).__name__)
+            return False
+        return matched.total > 0
+
+    def _loaded(self) -> Embedder:
         if self._embedder is None:
             self._embedder = SentenceTransformerEmbedder(
                 self._model.path, use(self._model), threads=self._settings.threads
             )
-        if state.correction is None:
-            made = rows(heard, build_passages(heard), self._embedder)
-            return _Prepared(state, heard, made, len(made))
-        # What people made stays current, whatever is heard again; only they put something else in its place.
-        corrected = self._transcripts.get(state.recording_id, state.correction).with_recording(recording)
-        current, machine = editions(corrected, heard, self._embedder)
-        return _Prepared(state, corrected, [*current, *machine], len(current), heard.version)
+        return self._embedder

@@ -25,6 +25,7 @@ EXIT_INTERRUPTED = 130
 COMMANDS = (
     "ingest",
     "search",
+    "watch",
     "align",
     "serve",
     "export",

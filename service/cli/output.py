@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +18,35 @@ if TYPE_CHECKING:
 def print_json(data: Any) -> None:
     """One JSON object on stdout."""
     click.echo(json.dumps(data, ensure_ascii=False))
+
+
+def write_blocks(blocks: Iterable[bytes], output: Path | None, as_json: bool) -> None:
+    """To stdout, or to a file that appears whole or not at all, and whose name is then told.
+
+    Raises:
+        ExportRefused
+    """
+    if output is None:
+        sys.stdout.buffer.writelines(blocks)
+        sys.stdout.buffer.flush()
+        return
+    from service.errors import ExportRefused
+
+    part = output.with_name(f"{output.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.writelines(blocks)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(output)
+    except OSError as error:
+        raise ExportRefused(output, error.strerror or str(error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+    if as_json:
+        print_json({"files": [str(output)]})
+    else:
+        click.echo(str(output))
 
 
 def console(stderr: bool = False) -> Console:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.cli.main import Globals, common
-from service.cli.output import clock, console, length, print_json
+from service.cli.output import clock, console, length, print_json, write_blocks
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -154,7 +152,7 @@ def command(
         _check(question)  # here, too: a service tells where it is wrong, but does not draw
         if format_ is not None:
             with _citations(settings, question, format_) as blocks:
-                _write(options, blocks, output)
+                write_blocks(blocks, output, options.json)
             return
         service = service_of(settings.data)
         found = service.search(question) if service is not None else find(settings, question).to_json()
@@ -199,31 +197,6 @@ def _citations(settings: Settings, question: Question, format_: CitationFormat) 
     else:
         with find_citations(settings, question) as citations:
             yield blocks(lines(citations, format_))
-
-
-def _write(options: Globals, blocks: Iterable[bytes], output: Path | None) -> None:
-    """To stdout, or to a file that appears whole or not at all."""
-    if output is None:
-        sys.stdout.buffer.writelines(blocks)
-        sys.stdout.buffer.flush()
-        return
-    from service.errors import ExportRefused
-
-    part = output.with_name(f"{output.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.writelines(blocks)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(output)
-    except OSError as error:
-        raise ExportRefused(output, error.strerror or str(error)) from error
-    finally:
-        part.unlink(missing_ok=True)
-    if options.json:
-        print_json({"files": [str(output)]})
-    else:
-        click.echo(str(output))
 
 
 def _show(found: dict[str, Any], explain: bool) -> None:

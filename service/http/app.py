@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service.archive import OpenArchive
-from service.http import health, media, page, recordings, search
+from service.http import health, media, page, recordings, search, watches
 from service.http.dependencies import API
 from service.http.errors import PROBLEM_TYPE, add_error_handlers
 from service.http.guard import Guard
@@ -30,7 +30,7 @@ def create_app(archive: OpenArchive) -> FastAPI:
         },
     )
     app.state.archive = archive
-    for router in (search.router, recordings.router, media.router):
+    for router in (search.router, recordings.router, media.router, watches.router):
         app.include_router(router)
     app.include_router(health.router)
     app.include_router(page.router)

@@ -28,6 +28,17 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+_READING = ("GET", "HEAD", "OPTIONS")
+
+
+def _from_here(headers: Headers) -> bool:
+    """Whether what is to change something comes from our own page, or from no page.
+
+    Browsers let any page send requests that it may not read the answers of, and say where it is from (RFC 6454).
+    """
+    origin = headers.get("origin")
+    return origin is None or origin.lower() == f"http://{headers.get('host', '')}".lower()
+
 
 class Guard:
     """ASGI middleware; the log has the route's template, never the query string."""
@@ -53,8 +64,13 @@ class Guard:
             await send(message)
 
         try:
-            if _OUR_HOSTS.fullmatch(Headers(scope=scope).get("host", "")):
-                await self._app(scope, receive, send_guarded)
+            headers = Headers(scope=scope)
+            if _OUR_HOSTS.fullmatch(headers.get("host", "")):
+                if scope["method"] in _READING or _from_here(headers):
+                    await self._app(scope, receive, send_guarded)
+                else:
+                    refusal = problem(403, "origin-refused", "pages of other sites may change nothing here")
+                    await refusal(scope, receive, send_guarded)
             else:
                 refusal = problem(421, "host-refused", "this service answers to localhost, 127.0.0.1 and [::1] only")
                 await refusal(scope, receive, send_guarded)
