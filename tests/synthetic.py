@@ -120,11 +120,16 @@ def _filters(random: Random, like: Line) -> Filters:
 
 
 def places(lines: list[Line], query: Query) -> list[Line]:
-    """The line of each place the query's words were said in their order, by looking at every word."""
-    return [
-        one
-        for one in lines
-        if one.passes(query.filters) and (query.doubtful or not one.is_doubtful)
-        for at in range(len(one.words))
-        if list(one.words[at : at + len(query.tokens)]) == query.tokens
-    ]
+    """The line of each place the query's words were said in their order, by looking at every word.
+
+    Places that share words, as those of "up up" in "up up up", are one.
+    """
+    found: list[Line] = []
+    for one in lines:
+        end = 0
+        for at in range(len(one.words)):
+            if list(one.words[at : at + len(query.tokens)]) == query.tokens:
+                if at >= end and one.passes(query.filters) and (query.doubtful or not one.is_doubtful):
+                    found.append(one)
+                end = at + len(query.tokens)
+    return found
