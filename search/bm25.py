@@ -1,4 +1,4 @@
-"""Our own BM25 vectors: term weights of passages and queries; the store multiplies in the rarity (IDF).
+"""Our own BM25: term weights of passages and queries, and what the rarity of a term (IDF) is among given passages.
 
 Formula: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), section 3.
 """
@@ -6,6 +6,7 @@ Formula: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 an
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -61,6 +62,16 @@ def passage_vector(text: str, language: str, translation: str | None = None) -> 
     return _vector(weights)
 
 
+def passage_terms(text: str, language: str, translation: str | None = None) -> list[str]:
+    """The terms that have a weight in `passage_vector`, sorted."""
+    return sorted({*terms(text, language), *terms(translation or "", "en")})
+
+
+def rarity(n_passages: int, n_holding: int) -> float:
+    """What a term is worth (IDF) that so many of so many passages hold; above 0. One that none holds: the most."""
+    return math.log((n_passages - n_holding + 0.5) / (n_holding + 0.5) + 1)
+
+
 def query_words(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> list[AskedWord]:
     """What the words of a query ask for, in order.
 
@@ -102,12 +113,13 @@ def query_vector(text: str, languages: Iterable[str] = QUERY_LANGUAGES) -> Spars
     return words_vector(query_words(text, languages))
 
 
-def words_vector(words: Iterable[AskedWord]) -> SparseVector:
-    """`query_vector` of some words of a query."""
+def words_vector(words: Iterable[AskedWord], rarities: Mapping[str, float] | None = None) -> SparseVector:
+    """`query_vector` of some words of a query, each term multiplied by its rarity; None: all weigh the same."""
     weights: dict[str, float] = {}
     for word in words:
         for term, answered in word.terms.items():
-            weights[term] = max(answered, weights.get(term, 0.0))
+            rare = 1.0 if rarities is None else rarities[term]
+            weights[term] = max(answered * rare, weights.get(term, 0.0))
     return _vector(weights)
 
 

@@ -91,15 +91,15 @@ class IndexDamaged(SearchError):
 
 
 class IndexOutdated(IndexDamaged):
-    """The index was made by a version that knew fewer ways of matching."""
+    """The index was made by a version that knew fewer ways of matching, or made their vectors otherwise."""
 
     def __init__(self, place: str, missing: str) -> None:
         super().__init__(place, missing)
 
     def __str__(self) -> str:
         return (
-            f"the index at {self.place} was made by an earlier version and holds no vectors of {self.reason}: "
-            "`earwitness index rebuild` makes it again from the stored transcripts; nothing is heard again."
+            f"the index at {self.place} was made by an earlier version, with no vectors of {self.reason} such as are "
+            "asked now: `earwitness index rebuild` makes it again from the stored transcripts; nothing is heard again."
         )
 
 

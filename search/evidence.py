@@ -14,7 +14,6 @@ much as what it has.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,13 +21,13 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from search.bm25 import QUERY_LANGUAGES, words_vector
+from search.bm25 import QUERY_LANGUAGES, rarity, words_vector
 from search.deadline import Deadline
 from search.embedding import Embedder
 from search.errors import LegUnavailable
 from search.passages import CONTINUATION_WORDS
 from search.phrase import Occurrence, occurrences_from
-from search.protocols import EVERY_EDITION, Index, Leg, LegHit, LegQuery, Payload, PointId
+from search.protocols import Filters, Index, Leg, LegHit, LegQuery, Payload, PointId
 from search.query import Query
 from search.schema import PHRASE_FIELD, holds
 from search.sounds import beyond_chance, pronunciations, query_vector, shares, stored
@@ -84,6 +83,9 @@ class Gathering:
         self._index, self._query, self._asked, self._legs, self._deadline = index, query, asked, legs, deadline
         self._limit = max(CANDIDATES, query.limit)  # whatever the page: pages neither repeat nor skip
         self._degraded: list[str] = []
+        # What is asked about is what the asker may see: with officer or time, a word would be worth something else.
+        self._visible = Filters(grants=query.filters.grants, machine=query.filters.machine)
+        self._rarities = self._rarity_of_terms()
         self._vector = self._meaning(embedder) if "meaning" in legs else None
         self._said = self._pronounced() if "sounds" in legs else None
 
@@ -112,6 +114,15 @@ class Gathering:
         }
         return Brought(payloads, evidence, said, tuple(worth.tolist()), tuple(self._degraded))
 
+    def _rarity_of_terms(self) -> dict[str, float]:
+        """Of each term that answers one of the query's words, among all that the asker may see."""
+        n_passages = self._index.count(self._visible)
+        every = {term for word in self._asked.words for term in word.terms}
+        return {
+            term: rarity(n_passages, min(n, n_passages))  # a write may come between the two counts
+            for term, n in self._index.document_frequencies(every, self._visible).items()
+        }
+
     def _meaning(self, embedder: Embedder | None) -> NDArray[np.float32] | None:
         if embedder is None:
             self._degraded.append("meaning: no text embedding model is installed")
@@ -137,19 +148,18 @@ class Gathering:
         about = self._query.filters
         asked = []
         if "words" in self._legs:
-            asked.append(LegQuery(Leg.WORDS, words_vector(self._asked.words), self._limit, about))
+            asked.append(LegQuery(Leg.WORDS, words_vector(self._asked.words, self._rarities), self._limit, about))
         if self._vector is not None:
             asked.append(LegQuery(Leg.MEANING, self._vector, self._limit, about))
         if self._said is not None:
             runs = query_vector({one for ways in self._said for one in ways})
             if runs.indices:
                 asked.append(LegQuery(Leg.SOUNDS, runs, self._limit, about))
-        single = [LegQuery(Leg.WORDS, words_vector([word]), 1, about) for word in self._asked.words]
+        single = [LegQuery(Leg.WORDS, words_vector([word], self._rarities), 1, about) for word in self._asked.words]
         answers = self._index.query_batch([*asked, *single])
         lists = {one.leg: hits for one, hits in zip(asked, answers, strict=False)}
         best = [hits[0].score if hits else None for hits in answers[len(asked) :]]
-        # As rare as a word can be that somebody said, in BM25's own measure (search/bm25.py).
-        unsaid = math.log(2 * self._index.count(EVERY_EDITION) + 2) if None in best else 0.0
+        unsaid = rarity(self._index.count(self._visible), 0) if None in best else 0.0
         return lists, [unsaid if score is None else score for score in best]
 
     def _scores(
@@ -161,11 +171,9 @@ class Gathering:
         if others and self._deadline.is_over:
             self._degraded.append(self._deadline.missed(f"{leg.value} was asked about what other legs brought up"))
         elif others:
-            vector = self._vector if leg is Leg.MEANING else words_vector(self._asked.words)
+            vector = self._vector if leg is Leg.MEANING else words_vector(self._asked.words, self._rarities)
             assert vector is not None
-            (hits,) = self._index.query_batch(
-                [LegQuery(leg, vector, len(others), self._query.filters, frozenset(others))]
-            )
+            (hits,) = self._index.query_batch([LegQuery(leg, vector, len(others), self._visible, frozenset(others))])
             scores.update({hit.id: hit.score / whole for hit in hits})
         return scores
 

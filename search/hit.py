@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
@@ -16,6 +16,8 @@ from search.phrase import Occurrence, own_words
 from search.protocols import EDITION_FIELD, Edition, Payload
 from search.sounds import SoundMatch
 from transcribe.transcript import CORRECTED_NOTICE, MACHINE_NOTICE, RecordingId
+
+MARKS = ("sealed", "held")  # labels of the recording that are shown among a hit's flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def hit_of(
     if said is not None:
         flags = [*(flag for flag in flags if flag not in DOUBTS), *said.doubts]
         flags += ["across_speakers"] if said.across_speakers else []
+    flags += [mark for mark in MARKS if payload.get(mark)]
     words = _spoken(payload, heard) if said is None else said.said
     narrowed = bool(words) and (said is not None or heard is not None)
     return Hit(
@@ -194,6 +197,30 @@ def as_one_moment(hits: Sequence[Hit], timeline: Timeline) -> Hit:
     for hit in others:
         link = timeline.between(first.recording_id, hit.recording_id)
         angles.append(Angle(hit, link.offset_ms, link.error_ms, link.by, link.confidence))
+    return _shown_by(first, best, hits, angles)
+
+
+def without_angles(hit: Hit, keeps: Callable[[Hit], bool]) -> Hit | None:
+    """The hit with those angles alone; None: no angle is left. Offsets are told from the first that is."""
+    angles = [angle for angle in hit.angles or (Angle(hit),) if keeps(angle.hit)]
+    if len(angles) == len(hit.every_angle):
+        return hit
+    if len(angles) < 2:
+        return angles[0].hit if angles else None
+    first, *others = angles
+    moved = [
+        replace(
+            other,
+            offset_ms=other.offset_ms - first.offset_ms,
+            offset_error_ms=other.offset_error_ms + first.offset_error_ms,
+        )
+        for other in others
+    ]
+    hits = [angle.hit for angle in angles]
+    return _shown_by(first.hit, max(hits, key=lambda one: one.score), hits, [Angle(first.hit), *moved])
+
+
+def _shown_by(first: Hit, best: Hit, hits: Sequence[Hit], angles: Sequence[Angle]) -> Hit:
     return replace(
         first,
         score=best.score,

@@ -80,9 +80,9 @@ def bounds(comparison: str | None) -> Bounds | None:
 
 
 def narrow(filters: Filters, more: Filters) -> Filters | None:
-    """Filters that ask for both; None where no one filter can."""
-    asked: dict[str, object] = {}
-    for name in (field.name for field in fields(Filters)):
+    """Filters that ask for both, of what both may see; None where no one filter can."""
+    asked: dict[str, object] = {"grants": filters.grants.both(more.grants)}
+    for name in (field.name for field in fields(Filters) if field.name != "grants"):
         one, other = getattr(filters, name), getattr(more, name)
         if one is None or other is None:
             asked[name] = other if one is None else one

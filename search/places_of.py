@@ -85,7 +85,7 @@ class _Recording:
     def __init__(self, index: Index, pattern: Pattern, filters: Filters, recording_id: RecordingId) -> None:
         self._index, self._pattern, self._filters = index, pattern, filters
         phrases = {leaf.tokens for leaf in leaves(pattern.expression) if isinstance(leaf, Phrase)}
-        here = Filters(recording_id=recording_id, machine=filters.machine)
+        here = Filters(recording_id=recording_id, machine=filters.machine, grants=filters.grants)
         found = [(tokens, one) for tokens in phrases for one in occurrences(index, tokens, here)]
         self._stretches: list[Said] = []
         for together in self._together(found):

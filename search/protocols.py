@@ -7,7 +7,7 @@ tests; `edge`, a Qdrant Edge shard in a folder; `cluster`, a Qdrant server.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -15,7 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from search.access import ALL, Grants
 from search.bm25 import SparseVector
+from search.folding import filter_field as filter_field
+from search.folding import fold as fold
 from transcribe.transcript import RecordingId
 
 PointId = str  # UUID in its 36-character form
@@ -49,7 +52,7 @@ class Row:
 
     @property
     def sparse(self) -> dict[Leg, SparseVector]:
-        """The sparse vectors that hold something: a row without terms has none, and does not count for their rarity."""
+        """The sparse vectors that hold something: a row without terms has none."""
         return {leg: one for leg, one in ((Leg.WORDS, self.words), (Leg.SOUNDS, self.sounds)) if one.indices}
 
 
@@ -92,8 +95,9 @@ class Filters:
 
     `speaker` is a label, or a kind: `wearer` or `radio`. `since_ms` (inclusive) and `until_ms` (exclusive) are UTC
     epoch ms of the moment the passage starts; footage whose recording time is unknown passes neither. `confidence` is
-    that of the passage: the mean of its words'.
-    `machine`: of recordings that were corrected, what the machine heard instead; None: both editions.
+    that of the passage: the mean of its words'. `machine`: of recordings that were corrected, what the machine heard
+    instead; None: both editions. `grants`: what the asker may see; it is part of every question, so that nothing can be
+    asked without it.
     """
 
     recording_id: RecordingId | None = None
@@ -108,6 +112,7 @@ class Filters:
     until_ms: int | None = None
     confidence: Bounds | None = None
     machine: bool | None = False
+    grants: Grants = ALL
 
     def unequal(self) -> dict[str, str]:
         """Payload field to the value it must not have; rows without the field pass."""
@@ -128,16 +133,6 @@ EDITION_FIELD = "edition"  # of the payload; only rows of corrected recordings h
 # Every one has a folded copy in the payload under `filter_field`; the original is what is shown. A copy may be a list:
 # one value of it that is asked for is enough, as in Qdrant.
 FILTERED = ("recording_id", "officer", "badge", "unit", "incident_id", "category", "language", "speaker")
-
-
-def fold(value: str) -> str:
-    """Two values are equal to a filter when this is."""
-    return value.strip().casefold()
-
-
-def filter_field(name: str) -> str:
-    """The payload field that holds the folded copy of a filtered value."""
-    return f"by_{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +174,10 @@ class Index(Protocol):
         ...
 
     def query_batch(self, queries: Sequence[LegQuery]) -> list[list[LegHit]]:
-        """Hits per query, best first; equal scores by id. Rows sharing no term with a sparse query are left out."""
+        """Hits per query, best first; equal scores by id. Rows sharing no term with a sparse query are left out.
+
+        A sparse score is the sum over shared terms of weight times weight: how rare a term is, who asks puts in.
+        """
         ...
 
     def phrase(self, tokens: Sequence[str], filters: Filters = EVERYTHING) -> Iterator[LegHit]:
@@ -187,11 +185,22 @@ class Index(Protocol):
         ...
 
     def retrieve(self, ids: Sequence[PointId]) -> dict[PointId, Payload]:
-        """Payloads of the rows that are there."""
+        """Payloads of the rows that are there, whoever asks: for neighbours of a row that may be seen.
+
+        Grants go by recording, so what is beside it may be seen as well.
+        """
         ...
 
     def count(self, filters: Filters = EVERYTHING) -> int:
         """How many rows pass, exactly."""
+        ...
+
+    def document_frequencies(self, terms: Collection[str], filters: Filters = EVERYTHING) -> dict[str, int]:
+        """In how many of the rows that pass each of these terms of `search.bm25` is, exactly."""
+        ...
+
+    def relabel(self, recording_id: RecordingId, fields: Mapping[str, Any]) -> None:
+        """Set these payload fields on every row of a recording; None takes a field out. All else stays as it is."""
         ...
 
     def versions(self) -> dict[RecordingId, dict[str, int]]:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.bm25 import AVG_PASSAGE_WORDS, passage_vector
+from search.bm25 import AVG_PASSAGE_WORDS, passage_terms, passage_vector
 from search.embedding import Embedder, Vectors
+from search.folding import filter_field, fold
+from search.labels import Labels
 from search.passages import (
     CONTINUATION_WORDS,
     MAX_PASSAGE_MS,
@@ -23,7 +25,8 @@ from search.passages import (
     stream,
 )
 from search.phonemes import engine_version, heard
-from search.protocols import EDITION_FIELD, FILTERED, Edition, Row, filter_field, fold, point_id
+from search.protocols import EDITION_FIELD, Edition, Row, point_id
+from search.schema import TERMS_FIELD
 from search.sounds import AVG_PASSAGE_PHONEMES, LENGTH_SHARE, RUN
 from search.sounds import passage_vector as sounds_vector
 from search.text import tokens
@@ -48,15 +51,19 @@ def passages_fingerprint(model: ModelUse) -> str:
     return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
 
 
-def editions(corrected: Transcript, machine: Transcript, embedder: Embedder) -> tuple[list[Row], list[Row]]:
+def editions(
+    corrected: Transcript, machine: Transcript, embedder: Embedder, labels: Labels | None = None
+) -> tuple[list[Row], list[Row]]:
     """The rows of a recording that people corrected, and those of what the machine heard, kept beside them.
+
+    Arguments as of `rows`.
 
     Most of what both say is the same, and is embedded once.
     """
     once = _Once(embedder)
     found = []
     for edition, transcript in ((Edition.CORRECTED, corrected), (Edition.MACHINE, machine)):
-        made = rows(transcript, build_passages(transcript), once)
+        made = rows(transcript, build_passages(transcript), once, labels)
         found.append([replace(row, payload={**row.payload, EDITION_FIELD: edition.value}) for row in made])
     return found[0], found[1]
 
@@ -78,13 +85,16 @@ class _Once:
         return self._embedder.query(text)
 
 
-def rows(transcript: Transcript, passages: Sequence[Passage], embedder: Embedder) -> list[Row]:
-    """One row per passage.
+def rows(
+    transcript: Transcript, passages: Sequence[Passage], embedder: Embedder, labels: Labels | None = None
+) -> list[Row]:
+    """One row per passage, under these labels; None: the transcript's metadata, neither sealed nor held.
 
     A passage that is not English is embedded by its translation where it has one: the bundled embedder
     reads English only. Sounds are those of what was said, never of a translation; without espeak-ng rows have none.
     """
-    version = transcript.version
+    version, said_of_it = transcript.version, (labels or Labels(transcript.recording.metadata)).payload()
+    shared = {name: value for name, value in said_of_it.items() if value is not None}
     sounded = engine_version() is not None
     sounds = [heard([word.text for word in stream(one)], one.language) if sounded else [] for one in passages]
     vectors = _in_context(embedder.passages([passage.translation or passage.text for passage in passages]), passages)
@@ -94,7 +104,8 @@ def rows(transcript: Transcript, passages: Sequence[Passage], embedder: Embedder
             vectors[position],
             passage_vector(passage.text, passage.language, passage.translation),
             sounds_vector(sounds[position]),
-            _payload(transcript.recording, version, passage, transcript.kind_of(passage.speaker), sounds[position]),
+            shared
+            | _payload(transcript.recording, version, passage, transcript.kind_of(passage.speaker), sounds[position]),
         )
         for position, passage in enumerate(passages)
     ]
@@ -126,7 +137,6 @@ def _payload(
     spoken = [token for word in (*own, *passage.after) for token in tokens(word.text)]
     untimed = () if passage.words else (UNTIMED,)
     payload: dict[str, Any] = {
-        "metadata": dict(recording.metadata),
         "recording_id": recording.id,
         "source": recording.source,
         "version": version,
@@ -147,13 +157,11 @@ def _payload(
         "after": [[word.start_ms, word.end_ms, word.text, word.speaker, *word.doubts] for word in passage.after],
         "sounds": " ".join(sounds),  # phonemes, as many stretches of them as words
         "exact": " ".join(spoken),
+        TERMS_FIELD: passage_terms(passage.text, passage.language, passage.translation),
         "moment_ms": _moment_ms(recording.metadata.get("recorded_at"), passage.start_ms),
     }
     heard = {"recording_id": recording.id, "language": passage.language, "speaker": passage.speaker}
-    for name in FILTERED:
-        value = heard[name] if name in heard else recording.metadata.get(name)
-        if value is not None:
-            payload[filter_field(name)] = fold(value)
+    payload |= {filter_field(name): fold(value) for name, value in heard.items() if value is not None}
     if kind and passage.speaker is not None:
         payload[filter_field("speaker")] = [fold(passage.speaker), fold(kind.value)]
     return payload

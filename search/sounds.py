@@ -1,7 +1,7 @@
 """Matching by sound: sparse vectors bring up candidates, an alignment says how well each matches, and where.
 
 A recogniser writes a name it does not know as words it knows: "Kovalchik" as "call check". What they share is runs of
-phonemes, whatever the words. Vectors hold those runs, across word boundaries; the store multiplies in their rarity.
+phonemes, whatever the words. Vectors hold those runs, across word boundaries; all weigh the same.
 How many runs are shared says little about how near the whole is, so each candidate is then aligned with the query, by
 approximate matching within a text (Sellers, "The theory and computation of evolutionary distances", 1980).
 """
@@ -21,6 +21,9 @@ from search.phonemes import heard
 from search.protocols import Payload
 from search.text import tokens
 
+# How rare a run is would say something of passages an asker may not see, and it helps little: of 136 names that
+# Spoken-SQuAD's transcripts at 44 % WER spell otherwise, the first 100 of 2,067 passages hold 42 % without rarity and
+# 41 % with it, the first 10 hold 21 % and 20 %.
 # On names in Spoken-SQuAD questions that its transcripts at 44 % WER spell otherwise, among 21,000 passages: 54 % have
 # theirs in the first 100. Vowels, voicing and manner fail first, so consonants have runs of their own in which they do
 # not count: alone they find 30 %, but it is they that "Kovalchik" and "call check" have in common.

@@ -26,6 +26,7 @@ from service.finding import (
     hits_to_export,
 )
 from service.indexing import Indexer, open_index
+from service.labelling import relabel_pending
 from service.proxies import Proxies
 from service.question import Question
 from service.settings import Settings
@@ -77,6 +78,7 @@ class OpenArchive:
     def index_pending(self) -> int:
         """Index everything heard that is not; returns how many recordings."""
         if self._indexer is None:
+            relabel_pending(self.catalog, self._lend_index)
             return 0
         return self._indexer.index_pending(StageSeconds(), failed=_say_failed)
 

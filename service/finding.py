@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from gpu.errors import GpuError
+from search.access import ALL, Grants
 from search.deadline import Deadline
 from search.embedding import Embedder
-from search.hit import Hit
+from search.hit import Hit, without_angles
 from search.pattern import bounds, read
 from search.protocols import Index
 from search.query import Filters, Query
@@ -75,15 +77,15 @@ class Found:
         }
 
 
-def find(settings: Settings, question: Question) -> Found:
-    """Search everything indexed.
+def find(settings: Settings, question: Question, grants: Grants = ALL) -> Found:
+    """Search everything indexed that the grants admit.
 
     Raises:
         NothingIngested: the data folder holds no catalog.
         EmptyQuery, QueryWrong, PageTooDeep, LegUnavailable, IndexBusy, RecordingUnknown, RecordingAmbiguous, TimeWrong
     """
     with open_catalog(settings) as catalog:
-        query = ask(catalog, settings.zone, question)
+        query = ask(catalog, settings.zone, question, grants)
         # Words in quotes need no embedding, and loading one takes seconds.
         embedder = None if query.is_exact else embedder_or_none(settings)
         with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
@@ -91,19 +93,19 @@ def find(settings: Settings, question: Question) -> Found:
 
 
 @contextmanager
-def find_citations(settings: Settings, question: Question) -> Iterator[Iterator[Citation]]:
+def find_citations(settings: Settings, question: Question, grants: Grants = ALL) -> Iterator[Iterator[Citation]]:
     """What `find` would find, to be written down: of an exact query every place, whatever the limit.
 
     Errors as in `find`; all those of the question come before the block is entered.
     """
     with open_catalog(settings) as catalog:
-        query = ask(catalog, settings.zone, question)
+        query = ask(catalog, settings.zone, question, grants)
         embedder = None if query.is_exact else embedder_or_none(settings)
         with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
             yield cite(hits_to_export(query, catalog, index, embedder), TranscriptStore(settings.transcripts))
 
 
-def ask(catalog: Catalog, zone: str, question: Question) -> Query:
+def ask(catalog: Catalog, zone: str, question: Question, grants: Grants = ALL) -> Query:
     """The query a question means; errors as in `find`. Months, and times without an offset, are in `zone`."""
 
     def meant(asked: Mapping[str, str | None]) -> Filters:
@@ -121,6 +123,7 @@ def ask(catalog: Catalog, zone: str, question: Question) -> Query:
             until_ms=parse_time(asked.get("until"), "until", zone),
             confidence=bounds(asked.get("confidence")),
             machine=question.machine,
+            grants=grants,
         )
 
     names = {"after": "since", "before": "until"}
@@ -153,6 +156,9 @@ def deadline_of(settings: Settings, question: Question) -> Deadline:
 def answer(query: Query, catalog: Catalog, index: Index, embedder: Embedder | None, deadline: Deadline) -> Found:
     """Search an open index; without an embedder by words alone, and the answer says so.
 
+    What may be seen is settled twice: by the grants in every question to the index, and of each hit by the catalog
+    before it leaves, for somebody may have sealed it meanwhile.
+
     Raises:
         LegUnavailable
     """
@@ -170,20 +176,48 @@ def answer(query: Query, catalog: Catalog, index: Index, embedder: Embedder | No
         if value is not None
     }
     # Counted first: what is indexed meanwhile is found or not, but never claimed to have been searched.
-    searched = catalog.searched(about, chosen.since_ms, chosen.until_ms)
-    return Found(query, Searcher(index, embedder, links_of=catalog.links_of).search(query, deadline), searched)
+    searched = catalog.searched(about, chosen.since_ms, chosen.until_ms, chosen.grants)
+    searcher = Searcher(index, embedder, links_of=catalog.links_of)
+    found = searcher.search(_labelled(query, catalog), deadline)
+    kept = _still_granted(found.hits, chosen.grants, catalog)
+    total = found.total - (len(found.hits) - len(kept))
+    return Found(query, replace(found, hits=kept, total=total), searched)
+
+
+def _labelled(query: Query, catalog: Catalog) -> Query:
+    """The query, leaving out recordings of which the index does not say yet what the catalog says."""
+    grants = replace(query.filters.grants, but_not=query.filters.grants.but_not | catalog.unlabelled())
+    return replace(query, filters=replace(query.filters, grants=grants))
+
+
+def _still_granted(hits: Iterable[Hit], grants: Grants, catalog: Catalog) -> list[Hit]:
+    """Those of recordings that, by the catalog as it is now, may be seen; of a moment the angles that may."""
+    some = list(hits)
+    labels = catalog.settled_labels({angle.recording_id for hit in some for angle in hit.every_angle})
+
+    def may_be_seen(hit: Hit) -> bool:
+        said = labels.get(hit.recording_id)
+        return said is not None and grants.admits({"recording_id": hit.recording_id, **said.payload()})
+
+    return [kept for hit in some if (kept := without_angles(hit, may_be_seen)) is not None]
 
 
 def hits_to_export(query: Query, catalog: Catalog, index: Index, embedder: Embedder | None) -> Iterator[Hit]:
     """Every place of an exact query, however many; of another each angle of its hits. No deadline cuts them.
 
+    Each recording is looked up in the catalog when its first hit is about to leave.
+
     Raises:
         LegUnavailable: at once, before the first is asked for.
     """
-    searcher = Searcher(index, embedder, links_of=catalog.links_of)
+    searcher, grants = Searcher(index, embedder, links_of=catalog.links_of), query.filters.grants
+    query = _labelled(query, catalog)
     if query.is_exact:
-        return searcher.every_hit(query)
-    return iter([angle for hit in searcher.search(query).hits for angle in hit.every_angle])
+        found = searcher.every_hit(query)
+    else:
+        found = iter([angle for hit in searcher.search(query).hits for angle in hit.every_angle])
+    together = groupby(found, key=lambda hit: hit.recording_id)
+    return (hit for _recording_id, some in together for hit in _still_granted(some, grants, catalog))
 
 
 def open_catalog(settings: Settings) -> Catalog:

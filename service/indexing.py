@@ -25,6 +25,7 @@ from search.rows import editions, passages_fingerprint, rows
 from service.catalog import Catalog, RecordingState
 from service.data import require_space
 from service.errors import TranscriptNotKept
+from service.labelling import relabel_pending
 from service.linking import Linker
 from service.settings import Settings
 from service.transcripts import TranscriptStore
@@ -132,7 +133,8 @@ class Indexer:
     ) -> int:
         """Index everything heard that is not indexed as it should be; returns how many recordings.
 
-        Then what was indexed is matched with every watch; one that fails is told, and stops nothing.
+        Where only labels differ, they are written on the rows there are; that does not count. Then what was indexed is
+        matched with every watch; one that fails is told, and stops nothing.
 
         Args:
             spent: gets the seconds of `embed` and `index`.
@@ -143,6 +145,7 @@ class Indexer:
             IndexBusy: another process holds the index, and still did after `patience_seconds`.
             TooLittleSpace, TranscriptNotKept: the disk is nearly full; what was indexed so far is kept.
         """
+        relabel_pending(self._catalog, self._open, patience_seconds)
         n_indexed = 0
         while (batch := self._catalog.heard_not_indexed(self.fingerprint, BATCH, only)) or self._match(
             patience_seconds
@@ -166,6 +169,7 @@ class Indexer:
             started = time.perf_counter()
             if prepared:
                 with self._open(patience_seconds) as index:
+                    self._catalog.indexing(one.state for one in prepared)
                     for one in prepared:
                         index.replace(one.state.recording_id, one.transcript.version, one.rows)
                     index.flush()
@@ -193,11 +197,11 @@ class Indexer:
         heard = assemble(recording, words, turns)
         self._transcripts.put(heard)
         if state.correction is None:
-            made = rows(heard, build_passages(heard), self._loaded())
+            made = rows(heard, build_passages(heard), self._loaded(), state.labels)
             return _Prepared(state, heard, made, len(made))
         # What people made stays current, whatever is heard again; only they put something else in its place.
         corrected = self._transcripts.get(state.recording_id, state.correction).with_recording(recording)
-        current, machine = editions(corrected, heard, self._loaded())
+        current, machine = editions(corrected, heard, self._loaded(), state.labels)
         return _Prepared(state, corrected, [*current, *machine], len(current), heard.version)
 
     def _match(self, patience_seconds: float) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from search.access import Grants, Scope
+from search.labels import Labels
 from service.catalog import (
     LEASE_SECONDS,
     MAX_ATTEMPTS,
@@ -29,6 +31,7 @@ from service.catalog import (
     new_owner,
 )
 from service.catalog.database import open_engine
+from service.catalog.labels import Mark
 from service.catalog.metadata import merge
 from service.catalog.owners import is_gone
 from service.errors import (
@@ -608,23 +611,90 @@ def test_passages_are_due_when_anything_they_are_made_of_changes(catalog: Catalo
     assert index(catalog) == []
     hear(catalog, A, WANTED | {Stage.TURNS: "turns-2"}, artifact="other")
     assert index(catalog) == [A]
-    catalog.register([seen("x", {"officer": "Bea"})])
+    catalog.register([seen("x", {"recorded_at": "2025-03-14T22:31:00"})])
     assert index(catalog) == [A]
     assert index(catalog, "passages-2") == [A]
     hear(catalog, A, WANTED | {Stage.TURNS: "turns-3"}, artifact="other")
     assert index(catalog, "passages-2") == []
 
 
-def test_what_changes_while_it_is_indexed_is_indexed_again(catalog: Catalog) -> None:
-    """A restriction added meanwhile reaches the index."""
+def test_labels_that_change_while_it_is_indexed_reach_the_index(catalog: Catalog) -> None:
+    """A restriction added meanwhile is due, and until the index has it nobody is shown the recording."""
     catalog.register([seen("x")])
     hear(catalog, A)
     (state,) = catalog.heard_not_indexed("passages-1", 10)
+    catalog.indexing([state])
+    assert catalog.unlabelled() == frozenset()
     catalog.register([seen("x", {"restricted": "juvenile"})])
+    assert catalog.unlabelled() == {A}
+    catalog.indexed(A, state.inputs, "version", 3)
+
+    assert catalog.unlabelled() == {A}
+    assert catalog.settled_labels([A]) == {}
+    ((recording_id, labels),) = catalog.labels_due(10)
+    assert (recording_id, labels) == (A, Labels({"restricted": "juvenile"}))
+    catalog.labelled(A, labels)
+    assert catalog.unlabelled() == frozenset()
+    assert catalog.settled_labels([A, B]) == {A: labels}
+    assert catalog.heard_not_indexed("passages-1", 10) == []
+
+
+def test_a_mark_counts_once_and_is_due_until_the_index_has_it(catalog: Catalog) -> None:
+    """Sealing and holding are apart; what is not indexed yet is sealed all the same, and due to nobody."""
+    catalog.register([seen("x", {"unit": "K9"})])
+    hear(catalog, A)
+    assert catalog.mark(A, Mark.HELD, "ann", "case 7")
+    assert catalog.unlabelled() == frozenset()
+    assert index(catalog) == [A]
+    assert catalog.unlabelled() == frozenset()
+    assert catalog.mark(A, Mark.SEALED, "ann", "court order")
+    assert not catalog.mark(A, Mark.SEALED, "bea", "again")
+    assert catalog.labels_due(10) == [(A, Labels({"unit": "K9"}, sealed=True, held=True))]
+    (row,) = catalog.recordings()
+    assert (row.sealed, row.held) == (True, True)
+    assert index(catalog) == []
+    assert catalog.unmark(A, Mark.SEALED)
+    assert not catalog.unmark(A, Mark.SEALED)
+    assert catalog.unlabelled() == frozenset(), "the index still says what is true again"
+    assert catalog.unindexed([A]) == 1
+    assert catalog.mark(A, Mark.SEALED, "ann", "court order")
+    assert catalog.unlabelled() == {A}
+    assert index(catalog) == [A]
+    assert catalog.unlabelled() == frozenset()
+
+
+def test_what_was_searched_is_what_the_grants_admit(catalog: Catalog) -> None:
+    """Recordings and unread sources nobody granted are not counted; nor is what waits for its labels."""
+    catalog.register([seen("x", {"unit": "K9", "restricted": "juvenile"}), seen("y", {"unit": "Air"})])
+    for recording_id in (A, B):
+        hear(catalog, recording_id)
+    index(catalog)
+    catalog.register([seen("z", {"unit": "K9"})])
+
+    def counts(*scopes: Scope) -> tuple[int, int]:
+        searched = catalog.searched({}, grants=Grants(scopes))
+        return searched.recordings, searched.not_processed
+
+    assert counts(Scope(restricted=True)) == (2, 1)
+    assert counts(Scope()) == (1, 1)
+    assert counts(Scope(unit="k9")) == (0, 1)
+    assert counts(Scope(unit="K9", restricted=True), Scope(unit="Air")) == (2, 1)
+    assert counts() == (0, 0)
+    catalog.mark(B, Mark.SEALED, "ann", "court order")
+    assert counts(Scope(restricted=True)) == (1, 1)
+    assert counts(Scope(restricted=True, sealed=True)) == (1, 2)
+
+
+def test_what_changes_while_it_is_indexed_is_indexed_again(catalog: Catalog) -> None:
+    """The time it was recorded is on every passage in its own way."""
+    catalog.register([seen("x")])
+    hear(catalog, A)
+    (state,) = catalog.heard_not_indexed("passages-1", 10)
+    catalog.register([seen("x", {"recorded_at": "2025-03-14T22:31:00"})])
     catalog.indexed(A, state.inputs, "version", 3)
 
     (state,) = catalog.heard_not_indexed("passages-1", 10)
-    assert state.metadata == {"restricted": "juvenile"}
+    assert state.metadata == {"recorded_at": "2025-03-14T22:31:00"}
     assert (state.words_artifact, state.turns_artifact) == ("words/artifact", "turns/artifact")
     assert (state.source, state.media) == ("/footage/x.mp4", MEDIA)
 

@@ -7,13 +7,14 @@ set `QDRANT_URL` to run the contract tests against one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from search.access import ACCESS_FIELD, Grants, Scope
 from search.bm25 import SparseVector
 from search.errors import DimensionMismatch, IndexDamaged, IndexOutdated
 from search.indexes.exact import count_versions
-from search.protocols import EVERY_EDITION, EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
+from search.protocols import EVERYTHING, Filters, LegHit, LegQuery, Payload, PointId, Row
 from search.schema import (
     CONFIDENCE_FIELD,
     DENSE,
@@ -22,6 +23,7 @@ from search.schema import (
     MOMENT_FIELD,
     PHRASE_FIELD,
     SPARSE,
+    TERMS_FIELD,
     VERSION_FIELD,
     holds,
 )
@@ -83,7 +85,8 @@ class ClusterIndex:
         if self._dimension() is None or self._known_complete:
             return set()
         collection = self._client.get_collection(self._collection)
-        missing = set(SPARSE) - (collection.config.params.sparse_vectors or {}).keys()
+        sparse = collection.config.params.sparse_vectors or {}
+        missing = set(SPARSE) - {name for name, params in sparse.items() if params.modifier is None}
         if not missing and not self._is_local:
             self._index_keywords(set(KEYWORD_FIELDS) - collection.payload_schema.keys())
         self._known_complete = not missing
@@ -99,7 +102,7 @@ class ClusterIndex:
         self._client.create_collection(
             self._collection,
             vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
-            sparse_vectors_config={name: models.SparseVectorParams(modifier=models.Modifier.IDF) for name in SPARSE},
+            sparse_vectors_config={name: models.SparseVectorParams() for name in SPARSE},
         )
         if self._is_local:
             return  # payload indexes have no effect there
@@ -129,7 +132,7 @@ class ClusterIndex:
     def replace(self, recording_id: RecordingId, version: str, rows: Sequence[Row]) -> None:
         from qdrant_client import models
 
-        if rows and self._missing() and self.count(EVERY_EDITION) == 0:
+        if rows and self._missing() and self._count_rows(None) == 0:
             self.drop()  # rows were removed to make it again: `earwitness index rebuild`
         if rows and self._dimension() is None:
             self._create(len(rows[0].meaning))
@@ -202,9 +205,22 @@ class ClusterIndex:
         return {str(record.id): record.payload or {} for record in found}
 
     def count(self, filters: Filters = EVERYTHING) -> int:
+        return self._count_rows(_filter(filters))
+
+    def document_frequencies(self, terms: Collection[str], filters: Filters = EVERYTHING) -> dict[str, int]:
+        return {term: self._count_rows(_filter(filters, _match(TERMS_FIELD, term))) for term in terms}
+
+    def _count_rows(self, condition: models.Filter | None) -> int:
         if self._dimension() is None:
             return 0
-        return self._client.count(self._collection, count_filter=_filter(filters), exact=True).count
+        return self._client.count(self._collection, count_filter=condition, exact=True).count
+
+    def relabel(self, recording_id: RecordingId, fields: Mapping[str, Any]) -> None:
+        from qdrant_client import models
+
+        if self._dimension() is not None:
+            rows_of = models.Filter(must=[_match(ID_FIELD, recording_id)])
+            self._client.set_payload(self._collection, dict(fields), rows_of, wait=True)
 
     def versions(self) -> dict[RecordingId, dict[str, int]]:
         return count_versions(payload for _key, payload in self._scroll(None, ["recording_id", VERSION_FIELD]))
@@ -264,10 +280,33 @@ def _among(query: LegQuery) -> list[models.Condition]:
     return [] if query.among is None else [models.HasIdCondition(has_id=list(query.among))]
 
 
-def _filter(filters: Filters, *also: models.Condition) -> models.Filter | None:
+def _granted(grants: Grants) -> list[models.Condition]:
+    """What a row must be to be in one of the scopes."""
     from qdrant_client import models
 
-    conditions: list[models.Condition] = [*also]
+    def within(scope: Scope) -> list[models.Condition]:
+        kinds = models.MatchAny(any=[one.value for one in scope.kinds()])
+        limits = (_match(field, value) for field, value in scope.equal().items())
+        return [models.FieldCondition(key=ACCESS_FIELD, match=kinds), *limits]
+
+    if not grants.scopes:
+        return [models.HasIdCondition(has_id=[])]
+    if len(grants.scopes) == 1:
+        return within(grants.scopes[0])
+    return [models.Filter(should=[models.Filter(must=within(scope)) for scope in grants.scopes])]
+
+
+def _left_out(grants: Grants) -> list[models.Condition]:
+    from qdrant_client import models
+
+    named = [str(one) for one in sorted(grants.but_not)]
+    return [models.FieldCondition(key=ID_FIELD, match=models.MatchAny(any=named))] if named else []
+
+
+def _filter(filters: Filters, *also: models.Condition) -> models.Filter:
+    from qdrant_client import models
+
+    conditions: list[models.Condition] = [*also, *_granted(filters.grants)]
     conditions += [_match(field, value) for field, value in filters.equal().items()]
     if filters.since_ms is not None or filters.until_ms is not None:
         moment = models.Range(gte=filters.since_ms, lt=filters.until_ms)
@@ -276,4 +315,4 @@ def _filter(filters: Filters, *also: models.Condition) -> models.Filter | None:
         between = models.Range(gt=bounds.above, gte=bounds.at_least, lt=bounds.below, lte=bounds.at_most)
         conditions.append(models.FieldCondition(key=CONFIDENCE_FIELD, range=between))
     without: list[models.Condition] = [_match(field, value) for field, value in filters.unequal().items()]
-    return models.Filter(must=conditions, must_not=without) if conditions or without else None
+    return models.Filter(must=conditions, must_not=[*without, *_left_out(filters.grants)])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from search.bm25 import SparseVector
 from search.errors import DimensionMismatch
 from search.protocols import EVERYTHING, Filters, Leg, LegHit, LegQuery, Payload, PointId, Row
-from search.schema import CONFIDENCE_FIELD, MOMENT_FIELD, PHRASE_FIELD, holds
+from search.schema import CONFIDENCE_FIELD, MOMENT_FIELD, PHRASE_FIELD, TERMS_FIELD, holds
 from transcribe.transcript import RecordingId
 
 
@@ -52,16 +53,12 @@ class ExactIndex:
             return
 
     def _sparse_scores(self, leg: Leg, query: SparseVector) -> dict[PointId, float]:
-        """Sum of weight times rarity over shared terms; rarity as Qdrant counts it, over all rows with terms."""
         vectors = {row.id: row.sparse[leg] for row in self._rows.values() if leg in row.sparse}
-        holders = {term: sum(term in vector.indices for vector in vectors.values()) for term in query.indices}
-        n_rows = len(vectors)
-        rarity = {term: math.log((n_rows - n + 0.5) / (n + 0.5) + 1.0) for term, n in holders.items()}
         asked = dict(zip(query.indices, query.values, strict=True))
         scores: dict[PointId, float] = {}
         for key, vector in vectors.items():
             shared = [
-                asked[term] * weight * rarity[term]
+                asked[term] * weight
                 for term, weight in zip(vector.indices, vector.values, strict=True)
                 if term in asked
             ]
@@ -80,6 +77,16 @@ class ExactIndex:
     def count(self, filters: Filters = EVERYTHING) -> int:
         return sum(passes(row.payload, filters) for row in self._rows.values())
 
+    def document_frequencies(self, terms: Collection[str], filters: Filters = EVERYTHING) -> dict[str, int]:
+        held = [frozenset(row.payload[TERMS_FIELD]) for row in self._rows.values() if passes(row.payload, filters)]
+        return {term: sum(term in some for some in held) for term in terms}
+
+    def relabel(self, recording_id: RecordingId, fields: Mapping[str, Any]) -> None:
+        for key, row in self._rows.items():
+            if row.payload["recording_id"] == recording_id:
+                changed = {name: value for name, value in {**row.payload, **fields}.items() if value is not None}
+                self._rows[key] = replace(row, payload=changed)
+
     def versions(self) -> dict[RecordingId, dict[str, int]]:
         return count_versions(row.payload for row in self._rows.values())
 
@@ -91,7 +98,9 @@ class ExactIndex:
 
 
 def passes(payload: Payload, filters: Filters) -> bool:
-    """Whether a row is what the filters ask for."""
+    """Whether a row is what the filters ask for, and may be seen."""
+    if not filters.grants.admits(payload):
+        return False
     if not all(_holds(payload.get(field), value) for field, value in filters.equal().items()):
         return False
     if any(payload.get(field) == value for field, value in filters.unequal().items()):

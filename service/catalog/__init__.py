@@ -17,6 +17,7 @@ from service.catalog.entries import (
     Summary,
     TranscriptVersion,
 )
+from service.catalog.labels import Mark
 from service.catalog.owners import new_owner
 from service.catalog.watch_entries import Acknowledgement, DueMatch, Watch, WatchHit, WatchSpan, WatchState
 
@@ -30,6 +31,7 @@ __all__ = [
     "Claim",
     "DueMatch",
     "Failure",
+    "Mark",
     "RecordingRow",
     "RecordingState",
     "Registered",

@@ -16,8 +16,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
+from search.access import ALL, Grants
 from search.angles import Link
-from service.catalog import claims, corrections, finding, links, outcomes, registration, repairs, reports, voices
+from search.labels import Labels
+from service.catalog import (
+    claims,
+    corrections,
+    finding,
+    labels,
+    links,
+    outcomes,
+    registration,
+    repairs,
+    reports,
+    voices,
+)
 from service.catalog.database import database_errors, open_engine, snapshot, writing
 from service.catalog.entries import (
     Claim,
@@ -32,6 +45,7 @@ from service.catalog.entries import (
     Summary,
     TranscriptVersion,
 )
+from service.catalog.labels import Mark
 from service.catalog.models import recordings
 from service.catalog.watches import Watches
 from service.errors import RecordingUnknown
@@ -202,12 +216,18 @@ class Catalog:
     ) -> list[RecordingState]:
         """Up to `limit` recordings with words whose passages are missing or made of something older.
 
-        Passages are made of the artifacts of words and turns, the metadata, what people corrected and
+        Passages are made of the artifacts of words and turns, the recorded time, what people corrected and
         `passages_fingerprint`. Those that failed before come last; those that rest, or are being heard right now, not
         at all. `only`: of this recording alone.
         """
         with self._reading() as connection:
             return reports.heard_not_indexed(connection, passages_fingerprint, limit, self._now_ms(), only)
+
+    def indexing(self, states: Iterable[RecordingState]) -> None:
+        """Note that the index is about to be given rows of these; only then is it given them."""
+        with self._writing() as connection:
+            for state in states:
+                labels.indexing(connection, state.recording_id, state.labels.digest)
 
     def indexed(
         self,
@@ -239,6 +259,38 @@ class Catalog:
         """Count a failed attempt at the passages; with `inputs`, another fingerprint starts counting anew."""
         with self._writing() as connection:
             outcomes.index_failed(connection, recording_id, error, inputs)
+
+    # What is said about recordings
+
+    def mark(self, recording_id: RecordingId, mark: Mark, by: str, reason: str) -> bool:
+        """Seal or hold a recording; False where it already is. From here on no search finds what is sealed."""
+        with self._writing() as connection:
+            return labels.mark(connection, recording_id, mark, by, reason, self._now_ms())
+
+    def unmark(self, recording_id: RecordingId, mark: Mark) -> bool:
+        """Take a mark off; False where there is none. It is found again once the index says so, too."""
+        with self._writing() as connection:
+            return labels.unmark(connection, recording_id, mark)
+
+    def labels_due(self, limit: int) -> list[tuple[RecordingId, Labels]]:
+        """Up to `limit` recordings of which the index says something else, and what it should say."""
+        with self._reading() as connection:
+            return labels.due(connection, limit)
+
+    def labelled(self, recording_id: RecordingId, said: Labels) -> None:
+        """Note that every row the index has of a recording says these labels."""
+        with self._writing() as connection:
+            labels.indexed(connection, recording_id, said.digest)
+
+    def unlabelled(self) -> frozenset[RecordingId]:
+        """Recordings of which the index may say something else: nobody may be shown what it says."""
+        with self._reading() as connection:
+            return labels.unlabelled(connection)
+
+    def settled_labels(self, recording_ids: Collection[RecordingId]) -> dict[RecordingId, Labels]:
+        """The labels of those of these recordings that are known, and of which the index says the same."""
+        with self._reading() as connection:
+            return labels.settled(connection, recording_ids)
 
     # What is to be done again
 
@@ -362,11 +414,15 @@ class Catalog:
             return reports.recording_rows(connection, filters or {}, since_ms, until_ms)
 
     def searched(
-        self, filters: Mapping[str, str], since_ms: int | None = None, until_ms: int | None = None
+        self,
+        filters: Mapping[str, str],
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        grants: Grants = ALL,
     ) -> Searched:
-        """What a search with these filters (as in `recordings`) can and cannot look at."""
+        """What a search with these filters (as in `recordings`) under these grants can and cannot look at."""
         with self._reading() as connection:
-            return reports.searched(connection, filters, since_ms, until_ms)
+            return reports.searched(connection, filters, since_ms, until_ms, grants)
 
     def page(
         self, filters: Mapping[str, str], since_ms: int | None, until_ms: int | None, limit: int, offset: int

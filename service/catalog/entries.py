@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from search.labels import Labels
 from transcribe.transcript import MediaFacts, RecordingId
 
 METADATA_FIELDS = (
@@ -82,7 +83,8 @@ class RecordingState:
     metadata: Mapping[str, str]
     words_artifact: str
     turns_artifact: str | None
-    inputs: str  # to hand back to `Catalog.indexed`
+    inputs: str  # to hand back to `Catalog.indexing` and `Catalog.indexed`
+    labels: Labels
     correction: str | None = None  # the version people made, to be searched instead of what these artifacts make
 
 
@@ -140,6 +142,8 @@ class RecordingRow:
     corrected_from: str | None = None  # the machine's that it goes back to
     machine_version: str | None = None  # what the index holds beside a correction
     n_machine_passages: int | None = None
+    sealed: bool = False
+    held: bool = False
 
     @property
     def current_version(self) -> str | None:

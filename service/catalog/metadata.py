@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from service.catalog import labels
 from service.catalog.entries import Stage
 from service.catalog.models import FOLDED_FIELDS, recordings, sources, stages
 from transcribe.transcript import canonical_json
@@ -92,6 +93,7 @@ def refresh(connection: Connection, recording_id: str) -> None:
             .where(recordings.c.id == recording_id)
             .values(columns(merge(row.metadata for row in rows)))
         )
+        labels.note(connection, recording_id)
         note_heard(connection, recording_id)
 
 
@@ -116,6 +118,10 @@ def note_heard(connection: Connection, recording_id: str) -> None:
 
 
 def heard_hash(words: str | None, turns: str | None, metadata: Mapping[str, str], correction: str | None = None) -> str:
-    """What passages are made of, 16 hex digits: the artifacts of words and turns, the metadata, and a correction."""
+    """What passages are made of, 16 hex digits: artifacts of words and turns, when it was recorded, and a correction.
+
+    All other metadata is the same on each row: labels, which change without making passages anew.
+    """
     corrected = [] if correction is None else [correction]
-    return hashlib.sha256(canonical_json([words, turns, dict(metadata), *corrected])).hexdigest()[:16]
+    parts = [words, turns, metadata.get("recorded_at"), *corrected]
+    return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]

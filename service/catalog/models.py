@@ -22,6 +22,9 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    and_,
+    literal_column,
+    text,
 )
 
 tables = MetaData(
@@ -66,6 +69,17 @@ def _attempt_columns() -> list[Column[Any]]:
     ]
 
 
+def _mark_columns(mark: str) -> list[Column[Any]]:
+    """Since when (NULL: not), set by whom, and why."""
+    return [
+        Column(f"{mark}_ms", BigInteger, nullable=True),
+        Column(f"{mark}_by", Text, nullable=True),
+        Column(f"{mark}_reason", Text, nullable=True),
+    ]
+
+
+_UNLABELLED = text("indexed_labels <> '' AND labels <> indexed_labels")
+
 recordings = Table(
     "recordings",
     tables,
@@ -90,12 +104,23 @@ recordings = Table(
     *_lease_columns(),
     Column("lease_source_id", Key, nullable=True),  # the claim, of several by one owner, that holds it
     Column("created_ms", BigInteger, nullable=False),
+    *_mark_columns("sealed"),
+    *_mark_columns("held"),
+    Column("labels", Text, nullable=False, server_default=""),  # what is said of it now; see `search.labels`
+    Column("indexed_labels", Text, nullable=False, server_default=""),  # what the index says; empty: it has no rows
+    Index("ix_recordings_unlabelled", "id", sqlite_where=_UNLABELLED, postgresql_where=_UNLABELLED),
     Index(None, "lease_owner"),
     Index(None, "officer"),
     Index(None, "badge"),
     Index(None, "incident_id"),
     Index(None, "category"),
     Index(None, "recorded_ms"),
+)
+
+# Recordings of which the index may say something else than the catalog: few at any moment, and asked for by every
+# search. In the words of their database index, so that it serves.
+UNLABELLED = and_(
+    recordings.c.indexed_labels != literal_column("''"), recordings.c.labels != recordings.c.indexed_labels
 )
 
 sources = Table(

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, case, select, update
 
-from service.catalog import claims, metadata, voices, watches
+from service.catalog import claims, labels, metadata, voices, watches
 from service.catalog.entries import Claim, SealedVoice, Stage
 from service.catalog.models import recordings, sources, stages, transcripts
 from service.catalog.registration import insert_missing
@@ -145,7 +145,7 @@ def indexed(
 ) -> None:
     """Note what the index now holds. If what passages are made of has changed since, the stage stays due."""
     machine_version, n_machine_passages = machine or (None, None)
-    heard, _, fingerprint = inputs.partition(":")
+    heard, fingerprint, labelled = inputs.split(":")
     row = connection.execute(
         select(recordings.c.heard, recordings.c.transcript_version)
         .where(recordings.c.id == recording_id)
@@ -163,6 +163,7 @@ def indexed(
         .where(stages.c.recording_id == recording_id, stages.c.stage == Stage.PASSAGES)
         .values(_WENT_RIGHT | {"fingerprint": current, "tried": current, "updated_ms": now_ms})
     )
+    labels.indexed(connection, recording_id, labelled)
     for version in filter(None, (transcript_version, machine_version)):
         entry = {"recording_id": recording_id, "version": version, "created_ms": now_ms}
         insert_missing(connection, transcripts, [entry])
@@ -172,7 +173,7 @@ def indexed(
 
 def index_failed(connection: Connection, recording_id: RecordingId, error: str, inputs: str) -> None:
     """Count a failed attempt at the passages. Without `inputs` it counts whatever fingerprint is wanted."""
-    wanted = inputs.partition(":")[2]
+    wanted = inputs.split(":")[1] if inputs else ""
     attempts = case((stages.c.tried.in_(["", wanted]), stages.c.attempts + 1), else_=1)
     connection.execute(
         update(stages)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, exists, false, func, not_, or_, select, true
 
+from search.access import ALL, Grants
 from service.catalog import claims
 from service.catalog.entries import (
     Failure,
@@ -18,8 +19,9 @@ from service.catalog.entries import (
     StageState,
     Summary,
 )
+from service.catalog.labels import granted, labels_of
 from service.catalog.metadata import fold
-from service.catalog.models import FOLDED_FIELDS, recordings, sources, stages, transcripts
+from service.catalog.models import FOLDED_FIELDS, UNLABELLED, recordings, sources, stages, transcripts
 from transcribe.transcript import MediaFacts, RecordingId
 
 CHUNK = 500  # rows looked up per query: below SQLite's limit on parameters
@@ -67,7 +69,8 @@ def heard_not_indexed(
             row.metadata,
             row.artifact,
             turns.get(row.id),
-            f"{row.heard}:{fingerprint}",
+            f"{row.heard}:{fingerprint}:{labels_of(row).digest}",
+            labels_of(row),
             row.correction,
         )
         for row in rows
@@ -120,11 +123,18 @@ def _recording_rows(
 
 
 def searched(
-    connection: Connection, filters: Mapping[str, str], since_ms: int | None, until_ms: int | None
+    connection: Connection,
+    filters: Mapping[str, str],
+    since_ms: int | None,
+    until_ms: int | None,
+    grants: Grants = ALL,
 ) -> Searched:
-    """What a search with these filters looks at. Metadata not yet known to an unread source counts as absent."""
-    in_index = recordings.c.transcript_version.is_not(None)
-    chosen = matches(recordings, filters, since_ms, until_ms)
+    """What a search with these filters looks at. Metadata not yet known to an unread source counts as absent.
+
+    What the grants do not admit is not there; what waits to be labelled is not searched.
+    """
+    in_index = and_(recordings.c.transcript_version.is_not(None), not_(UNLABELLED))
+    chosen = and_(matches(recordings, filters, since_ms, until_ms), granted(recordings, grants))
     row = connection.execute(
         select(
             func.count(),
@@ -144,7 +154,11 @@ def searched(
     n_unread = connection.execute(
         select(func.count())
         .select_from(sources)
-        .where(sources.c.recording_id.is_(None), matches(sources, filters, since_ms, until_ms))
+        .where(
+            sources.c.recording_id.is_(None),
+            matches(sources, filters, since_ms, until_ms),
+            granted(sources, grants),
+        )
     ).scalar_one()
     return Searched(int(row[0]), int(row[1]), int(row[2]), n_waiting + n_unread, n_heard)
 
@@ -318,6 +332,8 @@ def _recording_row(row: Row[Any], urls: tuple[str, ...], states: Mapping[Stage, 
         row.corrected_from,
         row.machine_version,
         row.n_machine_passages,
+        row.sealed_ms is not None,
+        row.held_ms is not None,
     )
 
 
