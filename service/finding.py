@@ -21,6 +21,7 @@ from search.pattern import bounds, read
 from search.protocols import Index
 from search.query import Filters, Query
 from search.searcher import Answer, Searcher
+from service.audit import AuditTrail
 from service.catalog import Catalog, Searched
 from service.citations import Citation, cite
 from service.errors import NothingIngested, TimeWrong
@@ -28,6 +29,7 @@ from service.indexing import load_embedder, open_index
 from service.question import Question
 from service.settings import Settings
 from service.transcripts import TranscriptStore
+from transcribe.transcript import RecordingId
 
 INDEX_PATIENCE_SECONDS = 30.0  # an ingest holds the index for a moment at a time
 log = structlog.get_logger()
@@ -88,8 +90,30 @@ def find(settings: Settings, question: Question, grants: Grants = ALL) -> Found:
         query = ask(catalog, settings.zone, question, grants)
         # Words in quotes need no embedding, and loading one takes seconds.
         embedder = None if query.is_exact else embedder_or_none(settings)
-        with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
-            return answer(query, catalog, index, embedder, deadline_of(settings, question))
+        with _recorded(settings, grants) as hits, open_index(settings, INDEX_PATIENCE_SECONDS) as index:
+            found = answer(query, catalog, index, embedder, deadline_of(settings, question))
+            hits += found.answer.hits
+    return found
+
+
+@contextmanager
+def _recorded(settings: Settings, grants: Grants) -> Iterator[list[Hit]]:
+    """Have the audit trail say that somebody searched what is sealed, and which such recordings the hits are of.
+
+    The query stays out of it: it is personal data.
+
+    Raises:
+        AuditUnwritable: then nothing is answered.
+    """
+    hits: list[Hit] = []
+    if not any(scope.sealed for scope in grants.scopes):
+        yield hits
+        return
+    with AuditTrail(settings.data).recorded("search.sealed") as event:
+        yield hits
+        event.facts["recordings"] = sorted(
+            {angle.recording_id for hit in hits for angle in hit.every_angle if "sealed" in angle.flags}
+        )
 
 
 @contextmanager
@@ -101,8 +125,20 @@ def find_citations(settings: Settings, question: Question, grants: Grants = ALL)
     with open_catalog(settings) as catalog:
         query = ask(catalog, settings.zone, question, grants)
         embedder = None if query.is_exact else embedder_or_none(settings)
-        with open_index(settings, INDEX_PATIENCE_SECONDS) as index:
-            yield cite(hits_to_export(query, catalog, index, embedder), TranscriptStore(settings.transcripts))
+        with _recorded(settings, grants) as hits, open_index(settings, INDEX_PATIENCE_SECONDS) as index:
+            yield cite(
+                _kept(hits_to_export(query, catalog, index, embedder), hits), TranscriptStore(settings.transcripts)
+            )
+
+
+def _kept(found: Iterator[Hit], kept: list[Hit]) -> Iterator[Hit]:
+    """The same, noting the first hit of each sealed recording."""
+    seen: set[RecordingId] = set()
+    for hit in found:
+        if "sealed" in hit.flags and hit.recording_id not in seen:
+            seen.add(hit.recording_id)
+            kept.append(hit)
+        yield hit
 
 
 def ask(catalog: Catalog, zone: str, question: Question, grants: Grants = ALL) -> Query:

@@ -23,6 +23,7 @@ from service.catalog import (
     MAX_INTERRUPTIONS,
     Catalog,
     Claim,
+    Mark,
     SealedVoice,
     SourceSeen,
     Stage,
@@ -31,7 +32,6 @@ from service.catalog import (
     new_owner,
 )
 from service.catalog.database import open_engine
-from service.catalog.labels import Mark
 from service.catalog.metadata import merge
 from service.catalog.owners import is_gone
 from service.errors import (

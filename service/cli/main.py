@@ -38,7 +38,12 @@ COMMANDS = (
     "backup",
     "restore",
     "voices",
+    "seal",
+    "unseal",
+    "hold",
+    "release",
 )
+MODULES = dict.fromkeys(("seal", "unseal", "hold", "release"), "marks")  # all others are named as their command
 
 
 @dataclass(slots=True)
@@ -63,7 +68,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"service.cli.{cmd_name}").command
+        module = importlib.import_module(f"service.cli.{MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name if cmd_name in MODULES else "command")
         return command
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from search.access import Grants
     from service.citations import CitationFormat
     from service.question import Question
     from service.settings import Settings
@@ -89,6 +90,11 @@ FLAGS = {
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File for --format. [default: stdout]"
 )
+@click.option(
+    "--sealed",
+    is_flag=True,
+    help="Also search sealed recordings. Recorded in DATA/audit.jsonl. Not where a service runs on the data.",
+)
 @click.option("--officer", help="Only footage of this officer.")
 @click.option("--badge", help="Only footage of this badge.")
 @click.option("--unit", help="Only footage of this unit.")
@@ -116,6 +122,7 @@ def command(
     explain: bool,
     format_: CitationFormat | None,
     output: Path | None,
+    sealed: bool,
     **filters: str | None,
 ) -> None:
     """Find QUERY in everything heard. Prints who said it, in which recording, and when.
@@ -148,18 +155,32 @@ def command(
     settings = options.settings()
     order = None if sort is None else Sort(sort)
     question = Question(query, Mode(mode), limit, filters, doubtful, offset, deadline, order, machine, facets)
+    grants = _grants(settings, sealed)
     with _pointing_at_errors(query):
         _check(question)  # here, too: a service tells where it is wrong, but does not draw
         if format_ is not None:
-            with _citations(settings, question, format_) as blocks:
+            with _citations(settings, question, format_, grants) as blocks:
                 write_blocks(blocks, output, options.json)
             return
         service = service_of(settings.data)
-        found = service.search(question) if service is not None else find(settings, question).to_json()
+        found = service.search(question) if service is not None else find(settings, question, grants).to_json()
     if options.json:
         print_json(found)
     else:
         _show(found, explain)
+
+
+def _grants(settings: Settings, sealed: bool) -> Grants:
+    """What the operator of a data folder may see: all, and what is sealed on request, if no service answers instead."""
+    from search.access import ALL, SEALED_TOO
+    from service.client import service_of
+    from service.errors import ServiceRunning
+
+    if not sealed:
+        return ALL
+    if service_of(settings.data) is not None:
+        raise ServiceRunning(settings.data, None)  # it answers whoever can reach it
+    return SEALED_TOO
 
 
 def _check(question: Question) -> None:
@@ -185,7 +206,9 @@ def _pointing_at_errors(query: str) -> Iterator[None]:
 
 
 @contextmanager
-def _citations(settings: Settings, question: Question, format_: CitationFormat) -> Iterator[Iterator[bytes]]:
+def _citations(
+    settings: Settings, question: Question, format_: CitationFormat, grants: Grants
+) -> Iterator[Iterator[bytes]]:
     from service.citations import blocks, lines
     from service.client import service_of
     from service.finding import find_citations
@@ -195,7 +218,7 @@ def _citations(settings: Settings, question: Question, format_: CitationFormat) 
         with service.export(question, format_) as sent:
             yield sent
     else:
-        with find_citations(settings, question) as citations:
+        with find_citations(settings, question, grants) as citations:
             yield blocks(lines(citations, format_))
 
 
