@@ -278,7 +278,7 @@ def test_a_citation_says_that_people_corrected_it(bench: Bench) -> None:
     made = bench.correct(first)
     query = ask(bench.catalog, "UTC", Question(MEANT, Mode.EXACT))
     with open_index(bench.settings) as opened:
-        (citation,) = cite(hits_to_export(query, opened, bench.embedder), bench.transcripts)
+        (citation,) = cite(hits_to_export(query, bench.catalog, opened, bench.embedder), bench.transcripts)
     data = citation.to_json()
     assert (data["transcript_version"], data["edition"]) == (made.version, "corrected")
     assert "corrected by a person" in data["note"]

@@ -447,7 +447,10 @@ def test_rows_can_be_had_by_id(index: Index) -> None:
 
 @pytest.mark.parametrize("doubtful", [False, True])
 def test_doubtful_words_are_kept_and_left_out_alike_on_every_index(index: Index, doubtful: bool) -> None:
-    """A word's doubts survive each store: exact and fused hits, totals and what is left out are the oracle's."""
+    """A word's doubts survive each store: exact and fused hits, totals and what is left out are the oracle's.
+
+    A phrase that overlaps itself counts once.
+    """
     heard = spoken(
         ("A", 0, "put your hands up"),
         line("A", 1_200, "hands up hands up", flags=["doubtful"]),
@@ -456,7 +459,7 @@ def test_doubtful_words_are_kept_and_left_out_alike_on_every_index(index: Index,
     oracle = ExactIndex()
     for each in (index, oracle):
         each.replace(heard.recording.id, heard.version, passage_rows(heard, build_passages(heard), NUMBERS))
-    for phrase, sure, all_of_them in (("hands up", 2, 4), ("up okafor", 0, 1), ("up hands up", 0, 2)):
+    for phrase, sure, all_of_them in (("hands up", 2, 4), ("up okafor", 0, 1), ("up hands up", 0, 1)):
         found, expected = (
             Searcher(each, None).search(Query(phrase, Mode.EXACT, doubtful=doubtful)) for each in (index, oracle)
         )
