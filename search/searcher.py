@@ -24,6 +24,7 @@ from search.places import every_place, find_places
 from search.protocols import Index, Payload, PointId
 from search.query import Mode, Query, Sort
 from search.rank import PlaceRank, passage_rank
+from search.schema import TERMS_FIELD
 from search.sounds import matches, pronunciations, stored
 from search.text import tokens
 from search.understanding import Kind, Understanding, understand
@@ -143,7 +144,9 @@ class Searcher:
                 scored.append((score, key))
         scored.sort(key=lambda entry: (-entry[0], entry[1]))
         answering = [
-            Answering(brought.payloads[key], score, key in brought.said, self._is_found(brought, query, score, key))
+            Answering(
+                brought.payloads[key], score, key in brought.said, self._is_found(brought, query, asked, score, key)
+            )
             for score, key in scored
         ]
         # All that was brought up is folded, whatever the page: no moment stands on two pages.
@@ -180,9 +183,15 @@ class Searcher:
             return max(evidence.sounds or 0.0, evidence.together or 0.0)
         return (evidence.words if mode is Mode.WORDS else evidence.meaning) or 0.0
 
-    def _is_found(self, brought: Brought, query: Query, score: float, key: PointId) -> bool:
-        """A phrase that a passage's end cuts in two may score low; it was said all the same."""
-        return query.mode is Mode.AUTO and (key in brought.said or score >= self._fusion.found)
+    def _is_found(self, brought: Brought, query: Query, asked: Understanding, score: float, key: PointId) -> bool:
+        """A phrase that a passage's end cuts in two may score low; it was said all the same.
+
+        So may a number said another way than it is written, and what stands beside it.
+        """
+        if query.mode is not Mode.AUTO:
+            return False
+        answered = asked.has_number and asked.is_answered(brought.payloads[key][TERMS_FIELD])
+        return key in brought.said or answered or score >= self._fusion.found
 
     def _hits(
         self,
@@ -229,7 +238,7 @@ class Searcher:
         if said is None and asked.kind is Kind.NAME and (evidence.together or 0.0) >= NARROWED:
             (heard,) = matches(pronunciations(query.text, self._languages), [stored(payload) or []])
         adds = self._fusion.explain(evidence, asked.kind) if query.mode is Mode.AUTO else None
-        found = self._is_found(brought, query, score, key)
+        found = self._is_found(brought, query, asked, score, key)
         return hit_of(payload, score, found, evidence, adds, said, heard, marked)
 
 

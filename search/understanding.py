@@ -7,13 +7,14 @@ weighs the legs by this; nothing is left out because of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from search.bm25 import QUERY_LANGUAGES, AskedWord, query_terms, query_words
 from search.text import tokens
 
+MIN_NUMBER = 3  # characters; "15" is said all the time
 MAX_NAME_WORDS = 3  # content words; "Adalberto Montemayor", "Mecham Parkway North", "plate 419HQZ"
 
 # Words that say how something is said rather than what; a question is full of them, an answer of others.
@@ -52,6 +53,19 @@ class Understanding:
     kind: Kind
     reason: str
     words: tuple[AskedWord, ...]
+
+    @property
+    def has_number(self) -> bool:
+        """Whether it asks for a number or a plate that few passages hold by chance."""
+        return any(
+            len(term) >= MIN_NUMBER and any(map(str.isdigit, term)) and share == 1
+            for word in self.words
+            for term, share in word.terms.items()
+        )
+
+    def is_answered(self, terms: Collection[str]) -> bool:
+        """Whether each of the words is among these terms of a passage, a number however it was said."""
+        return all(any(share == 1 and term in terms for term, share in word.terms.items()) for word in self.words)
 
 
 def understand(text: str, languages: Sequence[str] = QUERY_LANGUAGES) -> Understanding:

@@ -297,6 +297,24 @@ def test_search_finds_a_number_said_another_way(query: str, said: str) -> None:
     assert answer.hits[0].text == said
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("forty-two hundred block", ["It is the 4200 block of Main."]),
+        ("4200 block", ["It is the 4200 block of Main."]),
+        ("7KLM392", ["Plate is seven, K, L, M, three, nine, two, on a Honda."]),
+        ("4300 block", []),
+        ("forty-two hundred Oak", []),
+    ],
+)
+def test_a_number_and_what_stands_beside_it_are_found_however_they_were_said(query: str, found: list[str]) -> None:
+    """Where a passage holds all of it; one that lacks a word is perhaps what was meant."""
+    said = ("It is the 4200 block of Main.", "Plate is seven, K, L, M, three, nine, two, on a Honda.")
+    filler = [line("A", 20_000 * n, text) for n, text in enumerate((*DISTRACTORS, *said))]
+    hits = ask(archive(spoken(*filler)), query).hits
+    assert [hit.text for hit in hits if hit.found] == found
+
+
 def test_search_finds_what_was_said_in_spanish() -> None:
     """A passage is read in its own language, whatever the query is typed in."""
     heard = spoken(
