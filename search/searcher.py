@@ -209,7 +209,7 @@ class Searcher:
             saids,
             [text_of(payload, said) for payload, said in zip(payloads, saids, strict=True)],
             asked.words,
-            any(brought.evidence[key].sounds is not None for key in keys),
+            any(brought.evidence[key].together is not None for key in keys),
             self._languages,
         )
         remaining = iter(marked)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from search.access import SEALED_TOO
 from search.embedding import Embedder
 from search.errors import IndexBusy, SearchError
 from search.hit import Hit
@@ -105,17 +106,20 @@ def match(
     """
     found: list[Hit] = []
     for query in queries_of(watch, catalog, zone):
-        here = narrow(query.filters, Filters(recording_id=recording_id))
+        here = narrow(query.filters, Filters(recording_id=recording_id, grants=SEALED_TOO))
         if here is not None:
             found += _found(replace(query, filters=here), index, embedder)
     return moments(found)
 
 
 def queries_of(watch: Watch, catalog: Catalog, zone: str) -> Iterator[Query]:
-    """What a watch asks; errors as `service.finding.ask`."""
+    """What a watch asks, of sealed recordings too: who may not see them is not shown its hits.
+
+    Errors as `service.finding.ask`.
+    """
     for text in watch.queries:
         question = Question(text, Mode(watch.mode), MAX_FOUND, watch.filters, watch.doubtful)
-        yield ask(catalog, zone, question)
+        yield ask(catalog, zone, question, SEALED_TOO)
 
 
 def moments(hits: Iterable[Hit]) -> list[WatchSpan]:

@@ -21,11 +21,13 @@ from starlette.testclient import TestClient
 import service.watch_lists
 import service.watching
 from gpu.engine import LocalEngine
+from search.access import ALL, NOTHING, SEALED_TOO, Grants
 from search.embedding import Embedder
 from service.archive import OpenArchive
-from service.catalog import Catalog, Watch
+from service.catalog import Catalog, Mark, Watch
 from service.cli.main import cli
 from service.detectors import NOTICE, detectors, measures
+from service.errors import WatchHitUnknown
 from service.http import create_app
 from service.indexing import Indexer, open_index
 from service.ingest import Ingest, Report, find_sources
@@ -213,6 +215,31 @@ def test_a_hit_acknowledged_stays_so_when_its_recording_is_heard_anew(
     assert near.version != first.version
     old = [hit for hit in catalog.watches.hits(superseded=True) if hit.superseded_ms is not None]
     assert [(hit.id, hit.acknowledged) for hit in old] == [(first.id, first.acknowledged or old[0].acknowledged)]
+
+
+def test_hits_in_sealed_recordings_are_there_and_shown_to_nobody_else(
+    data: Path, catalog: Catalog, tmp_path: Path
+) -> None:
+    """Not listed, not counted, not acknowledged; sealed before it was indexed, too. Unsealed, they are all there."""
+    watch(data, catalog)
+    hear(data, make_media(tmp_path / "media", 2), line("A", 1_000, "drop the gun"))
+    first, second = (row.id for row in catalog.recordings())
+    assert catalog.mark(first, Mark.SEALED, "ann", "court order")
+    hear(data, tmp_path / "media", line("A", 2_000, "drop the gun"), words="w2")
+
+    def seen(grants: Grants = ALL) -> tuple[set[str], list[tuple[int, int, int]]]:
+        counts = [(one.n_hits, one.n_new, one.n_matched) for one in catalog.watches.states(grants)]
+        return {hit.recording_id for hit in catalog.watches.hits(grants=grants)}, counts
+
+    assert seen() == ({second}, [(1, 1, 1)])
+    assert seen(SEALED_TOO) == ({first, second}, [(2, 2, 2)])
+    assert seen(NOTHING) == (set(), [(0, 0, 0)])
+    (hidden,) = (hit.id for hit in catalog.watches.hits(grants=SEALED_TOO) if hit.recording_id == first)
+    with pytest.raises(WatchHitUnknown):
+        catalog.watches.acknowledge([hidden], "bob", None)
+    assert catalog.watches.acknowledge_all("gun", "bob", None) == 1
+    assert catalog.unmark(first, Mark.SEALED)
+    assert seen() == ({first, second}, [(2, 1, 2)])
 
 
 def test_filters_of_a_watch_and_fields_of_its_query_both_hold(data: Path, catalog: Catalog, tmp_path: Path) -> None:

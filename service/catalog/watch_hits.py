@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select, update
 
+from search.access import Grants
+from service.catalog import labels
 from service.catalog.models import recordings, sources, watch_hits, watches
 from service.catalog.registration import insert_missing
 from service.catalog.watch_entries import Acknowledgement, DueMatch, WatchHit, WatchSpan
@@ -51,6 +53,7 @@ def listed(
     superseded: bool,
     limit: int | None,
     offset: int,
+    grants: Grants,
 ) -> list[WatchHit]:
     """As `Watches.hits`; `chosen`: of which watches."""
     source = (
@@ -64,7 +67,7 @@ def listed(
         select(watch_hits, watches.c.name, recordings.c.metadata, source.label("source"))
         .join(watches, watches.c.id == watch_hits.c.watch_id)
         .join(recordings, recordings.c.id == watch_hits.c.recording_id)
-        .where(chosen)
+        .where(chosen, labels.granted(recordings, grants))
         .order_by(
             watches.c.name,
             recordings.c.recorded_ms.nulls_last(),
@@ -81,12 +84,18 @@ def listed(
 
 
 def acknowledge(
-    connection: Connection, ids: Sequence[str], watch_id: int | None, by: str, note: str | None, now_ms: int
+    connection: Connection,
+    ids: Sequence[str],
+    watch_id: int | None,
+    by: str,
+    note: str | None,
+    now_ms: int,
+    grants: Grants,
 ) -> int:
     """As `Watches.acknowledge`."""
     n_new = 0
     for start in range(0, len(ids), BATCH):
-        some: ColumnElement[bool] = watch_hits.c.id.in_(ids[start : start + BATCH])
+        some = watch_hits.c.id.in_(ids[start : start + BATCH]) & _granted(grants)
         if watch_id is not None:
             some &= watch_hits.c.watch_id == watch_id
         known = set(connection.execute(select(watch_hits.c.id).where(some)).scalars())
@@ -97,15 +106,22 @@ def acknowledge(
     return n_new
 
 
-def acknowledge_all(connection: Connection, watch_id: int, by: str, note: str | None, now_ms: int) -> int:
+def acknowledge_all(
+    connection: Connection, watch_id: int, by: str, note: str | None, now_ms: int, grants: Grants
+) -> int:
     """As `Watches.acknowledge_all`."""
-    current = (watch_hits.c.watch_id == watch_id) & watch_hits.c.superseded_ms.is_(None)
+    current = (watch_hits.c.watch_id == watch_id) & watch_hits.c.superseded_ms.is_(None) & _granted(grants)
     return _acknowledge(connection, current, by, note, now_ms)
 
 
 def _acknowledge(connection: Connection, which: ColumnElement[bool], by: str, note: str | None, now_ms: int) -> int:
     noted = update(watch_hits).where(which, watch_hits.c.acknowledged_ms.is_(None))
     return connection.execute(noted.values(acknowledged_ms=now_ms, acknowledged_by=by, note=note)).rowcount
+
+
+def _granted(grants: Grants) -> ColumnElement[bool]:
+    """Hits in recordings that these grants admit."""
+    return watch_hits.c.recording_id.in_(select(recordings.c.id).where(labels.granted(recordings, grants)))
 
 
 def _row(match: DueMatch, span: WatchSpan, old: Sequence[Row[Any]], now_ms: int) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from search.access import ALL, Grants
+from service.catalog import labels
 from service.catalog import watch_hits as hits
 from service.catalog.models import recordings, watch_hits, watch_matches, watches
 from service.catalog.registration import insert_missing
@@ -72,15 +74,16 @@ class Watches:
             connection.execute(delete(watches).where(watches.c.id == watch_id))
         return n_hits
 
-    def states(self) -> list[WatchState]:
-        """All of them, sorted by name."""
+    def states(self, grants: Grants = ALL) -> list[WatchState]:
+        """All of them, sorted by name; counted is what the grants admit."""
+        seen = select(recordings.c.id).where(labels.granted(recordings, grants))
         counts = (
             select(
                 watch_hits.c.watch_id,
                 func.count().label("n_hits"),
                 func.sum(case((watch_hits.c.acknowledged_ms.is_(None), 1), else_=0)).label("n_new"),
             )
-            .where(watch_hits.c.superseded_ms.is_(None))
+            .where(watch_hits.c.superseded_ms.is_(None), watch_hits.c.recording_id.in_(seen))
             .group_by(watch_hits.c.watch_id)
             .subquery()
         )
@@ -91,6 +94,7 @@ class Watches:
                 func.count(watch_matches.c.due_ms).label("n_due"),
                 func.max(watch_matches.c.error).label("error"),
             )
+            .where(watch_matches.c.recording_id.in_(seen))
             .group_by(watch_matches.c.watch_id)
             .subquery()
         )
@@ -192,8 +196,11 @@ class Watches:
         superseded: bool = False,
         limit: int | None = None,
         offset: int = 0,
+        grants: Grants = ALL,
     ) -> list[WatchHit]:
         """Hits of one watch or of all, by watch, then by when the recording was made, unknown times last.
+
+        Every recording is matched, sealed ones too; of what the grants do not admit, nothing is listed or counted.
 
         Args:
             only_new: only those nobody has acknowledged.
@@ -203,29 +210,31 @@ class Watches:
             WatchUnknown
         """
         with self._reading() as connection:
-            return hits.listed(connection, _chosen(connection, name), only_new, superseded, limit, offset)
+            return hits.listed(connection, _chosen(connection, name), only_new, superseded, limit, offset, grants)
 
-    def acknowledge(self, ids: Sequence[str], by: str, note: str | None, name: str | None = None) -> int:
+    def acknowledge(
+        self, ids: Sequence[str], by: str, note: str | None, name: str | None = None, grants: Grants = ALL
+    ) -> int:
         """Note that somebody has looked at these hits; returns at how many nobody had before.
 
         Who was first stays. `name`: of this watch alone.
 
         Raises:
-            WatchHitUnknown: of one of them there is none; then nothing is noted.
+            WatchHitUnknown: of one of them there is none that the grants admit; then nothing is noted.
             WatchUnknown
         """
         with self._writing() as connection:
             watch_id = None if name is None else _id_of(connection, name)
-            return hits.acknowledge(connection, ids, watch_id, by, note, self._now_ms())
+            return hits.acknowledge(connection, ids, watch_id, by, note, self._now_ms(), grants)
 
-    def acknowledge_all(self, name: str, by: str, note: str | None) -> int:
-        """The same for every hit of a watch's current versions.
+    def acknowledge_all(self, name: str, by: str, note: str | None, grants: Grants = ALL) -> int:
+        """The same for every hit of a watch's current versions that the grants admit.
 
         Raises:
             WatchUnknown
         """
         with self._writing() as connection:
-            return hits.acknowledge_all(connection, _id_of(connection, name), by, note, self._now_ms())
+            return hits.acknowledge_all(connection, _id_of(connection, name), by, note, self._now_ms(), grants)
 
 
 def newly_indexed(connection: Connection, recording_id: RecordingId, version: str, now_ms: int) -> None:
