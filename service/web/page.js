@@ -49,6 +49,7 @@ function playFrom(recordingId, startMs) {
     for (const other of document.querySelectorAll(".card[aria-current]")) other.removeAttribute("aria-current");
     card.setAttribute("aria-current", "true");
     go({ recording: recordingId, at: startMs });
+    $("facets").open = false; // no longer beside the hits, but above them
     play(recordingId, startMs);
   };
 }
@@ -60,7 +61,10 @@ async function show() {
   $("sort").value = sort;
   document.title = q ? `${q} · earwitness` : "earwitness";
   const listed = q ? find(address(), 0) : list(0);
-  if (recording) play(recording, at);
+  if (recording) {
+    $("facets").open = false;
+    play(recording, at);
+  }
   await listed;
 }
 
