@@ -211,7 +211,7 @@ def run_command(options: Globals, name: str | None) -> None:
         click.echo(f"{became['due']} matches are left to the running service; see `earwitness watch list`.")
     else:
         failed = f", {became['failed']} failed (`earwitness watch list` says why)" if became["failed"] else ""
-        click.echo(f"{became['matched']} matches made{failed}; {became['new_hits']} new hits. {became['notice']}")
+        click.echo(f"Matches made: {became['matched']}{failed}; new hits: {became['new_hits']}. {became['notice']}")
 
 
 @command.command("detectors")
