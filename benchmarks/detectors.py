@@ -1,9 +1,9 @@
 """How well detectors find what they look for: `python -m benchmarks.detectors --corpus DIR --report FILE [--data DIR]`.
 
 Each detector is matched, as an ingest matches it, with the labels of `patrol` as if a perfect system had heard them,
-and with our own transcripts. Which utterances it should find is labelled in `benchmarks/queries/detectors.jsonl`. With
-`--qmsum` it is matched with meetings, too, in which nobody warns, searches or threatens anybody: every hit there is
-taken for a false alarm.
+and with our own transcripts. Which utterances it should find is labelled in `benchmarks/queries/detectors/dev.jsonl`.
+With `--qmsum` it is matched with meetings, too, in which nobody warns, searches or threatens anybody: every hit there
+is taken for a false alarm.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from service.watching import match
 from transcribe.spans import Span
 from transcribe.transcript import ModelUse, Transcript, Word
 
-LABELS = OWN_QUERIES / "detectors.jsonl"
+LABELS = OWN_QUERIES / "detectors" / "dev.jsonl"
 MEASURED = Path(__file__).parent.parent / "service" / "detectors" / "measured.json"
 AS_LABELLED, AS_HEARD, MEETINGS = "as labelled", "as heard", "meetings"
 

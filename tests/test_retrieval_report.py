@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.archives import recording_id
-from benchmarks.corpus import Answer, LabelledQuery, Person, Reference, Utterance
+from benchmarks.corpus import Answer, LabelledQuery, Person, Reference, Utterance, read_queries
 from benchmarks.measures import Ranked, difference, estimate, estimates
-from benchmarks.patrol import joined, reference_transcript, search_filters
+from benchmarks.patrol import OWN_QUERIES, joined, reference_transcript, search_filters
 from benchmarks.qmsum import meeting_transcripts, qmsum_archive, read_qmsum
 from benchmarks.retrieval import command
 from benchmarks.scripted import exact_queries, name_queries
@@ -354,3 +354,10 @@ def test_the_command_says_what_it_cannot_use(args: list[str], reason: str, tmp_p
     done = CliRunner().invoke(command, [*args, "--json", str(tmp_path / "r.json")], env={"EARWITNESS_CORPUS": None})
     assert done.exit_code in (1, 2)
     assert reason in done.output
+
+
+def test_the_queries_of_this_repository_can_be_read() -> None:
+    """Every file of them, whatever else lies beside."""
+    for path in sorted(OWN_QUERIES.glob("*.jsonl")):
+        named = {one["recording"] for line in path.read_text().splitlines() for one in json.loads(line)["relevant"]}
+        assert read_queries(path, named)
