@@ -29,6 +29,7 @@ from search.passages import CONTINUATION_WORDS
 from search.phrase import Occurrence, occurrences_from
 from search.protocols import Filters, Index, Leg, LegHit, LegQuery, Payload, PointId
 from search.query import Query
+from search.rarity import rarities
 from search.schema import PHRASE_FIELD, holds
 from search.sounds import beyond_chance, pronunciations, query_vector, shares, stored
 from search.understanding import Understanding
@@ -85,7 +86,7 @@ class Gathering:
         self._degraded: list[str] = []
         # What is asked about is what the asker may see: with officer or time, a word would be worth something else.
         self._visible = Filters(grants=query.filters.grants, machine=query.filters.machine)
-        self._rarities = self._rarity_of_terms()
+        self._rarities = rarities(index, {term for word in asked.words for term in word.terms}, self._visible)
         self._vector = self._meaning(embedder) if "meaning" in legs else None
         self._said = self._pronounced() if "sounds" in legs else None
 
@@ -113,15 +114,6 @@ class Gathering:
             for place, key in enumerate(keys)
         }
         return Brought(payloads, evidence, said, tuple(worth.tolist()), tuple(self._degraded))
-
-    def _rarity_of_terms(self) -> dict[str, float]:
-        """Of each term that answers one of the query's words, among all that the asker may see."""
-        n_passages = self._index.count(self._visible)
-        every = {term for word in self._asked.words for term in word.terms}
-        return {
-            term: rarity(n_passages, min(n, n_passages))  # a write may come between the two counts
-            for term, n in self._index.document_frequencies(every, self._visible).items()
-        }
 
     def _meaning(self, embedder: Embedder | None) -> NDArray[np.float32] | None:
         if embedder is None:

@@ -14,9 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
 
+from search.access import SEALED_TOO
 from search.angles import Link
+from search.bm25 import AskedWord, words_vector
 from search.passages import DOUBTFUL
-from search.protocols import Index, Leg, LegQuery, Row
+from search.protocols import Filters, Index, Leg, LegQuery, Row
+from search.rarity import rarities
+from search.schema import TERMS_FIELD
 from service.catalog import Catalog, RecordingRow
 from service.catalog.metadata import recorded_ms
 from service.errors import TranscriptMissing
@@ -30,6 +34,9 @@ PROBE_HITS = 6  # of each; the passage itself is one
 MIN_PROBES = 2  # a warning that everybody recites is one passage or two; the words then decide
 # Starts of one word in two transcripts differ by up to a bin of `transcribe.alignment`; the median of many by less.
 MIN_ERROR_MS = 100
+
+# Sealed ones, too: a link is only followed between recordings that an answer found something in.
+EVERY_RECORDING = Filters(grants=SEALED_TOO)
 
 log = structlog.get_logger()
 
@@ -70,7 +77,7 @@ class Linker:
         self, index: Index, transcript: Transcript, rows: Sequence[Row], batch: Mapping[RecordingId, Transcript]
     ) -> Iterator[tuple[RecordingId, str]]:
         """Recordings worth comparing with, each once, and the version of each; never itself."""
-        versions = self._of_incident(transcript, batch) | _most_alike(index, rows)
+        versions = self._of_incident(transcript, batch) | most_alike(index, rows)
         versions.pop(transcript.recording.id, None)
         for other_id in sorted(versions):
             yield other_id, versions[other_id]
@@ -98,13 +105,16 @@ def link_of(first: RecordingId, second: RecordingId, words: WordAlignment) -> Li
     return Link(first, second, words.offset_ms, max(MIN_ERROR_MS, words.spread_ms), "words", words.confidence)
 
 
-def _most_alike(index: Index, rows: Sequence[Row]) -> dict[RecordingId, str]:
+def most_alike(index: Index, rows: Sequence[Row]) -> dict[RecordingId, str]:
     """Recordings with passages most like several of these, by rare words in common, and their versions."""
     telling = [row for row in rows if row.words.indices and DOUBTFUL not in row.payload["flags"]]
     probes = sorted(telling, key=lambda row: (-len(row.words.indices), row.id))[:N_PROBES]
     if not probes:
         return {}
-    answers = index.query_batch([LegQuery(Leg.WORDS, row.words, PROBE_HITS) for row in probes])
+    terms_of = [row.payload[TERMS_FIELD] for row in probes]
+    worth = rarities(index, {term for terms in terms_of for term in terms}, EVERY_RECORDING)
+    vectors = [words_vector([AskedWord(term, {term: 1.0}) for term in terms], worth) for terms in terms_of]
+    answers = index.query_batch([LegQuery(Leg.WORDS, one, PROBE_HITS, EVERY_RECORDING) for one in vectors])
     versions: dict[RecordingId, str] = {}
     probed: Counter[RecordingId] = Counter()
     for hits in answers:

@@ -13,18 +13,24 @@ import pytest
 from starlette.testclient import TestClient
 
 from search.angles import Link
+from search.labels import Labels
+from search.passages import build_passages
+from search.rows import rows
 from service.archive import open_archive
 from service.catalog import Catalog
 from service.citations import COLUMNS
 from service.http import create_app
+from service.linking import most_alike
 from service.settings import load_settings
 from tests.conftest import FOOTAGE, earwitness, reference
 from tests.media_maker import Sound, write_media
 from tests.served import Ears, hear
-from tests.spoken import line
+from tests.spoken import line, spoken
+from tests.test_search import NUMBERS, archive
 from transcribe.media import SAMPLE_RATE, Audio, decode
+from transcribe.spans import Span
 from transcribe.stage_seconds import StageSeconds
-from transcribe.transcript import Covered, RecordingId, State, WordsArtifact
+from transcribe.transcript import Covered, RecordingId, State, Transcript, WordsArtifact
 
 SCENE, STRANGER = "AXON_Body_3_2025-03-14_2231_X60A12345", "AXON_Body_3_2025-03-16_0112_X60A22871"
 CUTS_MS = (0, 7_620, 3_100)  # when the second and the third camera were switched on
@@ -164,3 +170,26 @@ def test_a_link_holds_for_the_transcripts_it_was_told_from(
         assert not any({link.first, link.second} == {first, second} for link in catalog.links_of([first]))
         catalog.forget_older_links(first, "newest")
         assert catalog.links_of([first]) == []
+
+
+RARE = ("larch gazebo", "walnut trombone", "cedar accordion", "juniper xylophone")
+EVERYBODY_SAYS = "so then you will need to step out of the car for me now please"
+
+
+def apart(recording: str, lines: Sequence[str]) -> Transcript:
+    said = [(None, n * 20_000, text) for n, text in enumerate(lines)]
+    silent = [Span((n + 1) * 20_000 - 2_000, (n + 1) * 20_000 - 1_000) for n in range(len(lines))]
+    return spoken(*said, recording=recording, silent=silent)
+
+
+def test_who_shares_rare_words_is_compared_before_who_shares_common_ones() -> None:
+    """However many say what everybody says, and sealed or not: links are followed only where both may be seen."""
+    own = apart("a", [f"{EVERYBODY_SAYS} {rare}" for rare in RARE])
+    crowd = [apart(f"{n:x}0", [EVERYBODY_SAYS] * len(RARE)) for n in range(2, 12)]
+    partner = apart("b", RARE)
+    index = archive(own, *crowd)
+    made = rows(partner, build_passages(partner), NUMBERS, Labels(partner.recording.metadata, sealed=True))
+    index.replace(partner.recording.id, partner.version, made)
+
+    alike = most_alike(index, rows(own, build_passages(own), NUMBERS))
+    assert alike[partner.recording.id] == partner.version
