@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from service.cli.filters import filtered
 from service.cli.main import Globals, common
 from service.cli.output import clock, console, length, print_json, write_blocks
 
@@ -95,16 +96,7 @@ FLAGS = {
     is_flag=True,
     help="Also search sealed recordings. Recorded in DATA/audit.jsonl. Not where a service runs on the data.",
 )
-@click.option("--officer", help="Only footage of this officer.")
-@click.option("--badge", help="Only footage of this badge.")
-@click.option("--unit", help="Only footage of this unit.")
-@click.option("--incident", help="Only footage of this incident.")
-@click.option("--category", help="Only footage of this category.")
-@click.option("--recording", help="Only this recording: an id, its beginning, or a source path.")
-@click.option("--speaker", help="Only what this speaker said: a label (SPEAKER_00), or wearer or radio.")
-@click.option("--since", help="Only what was said at or after this time (ISO 8601; without offset: agency time).")
-@click.option("--until", help="Only what was said before this time.")
-@click.option("--language", help="Only what was said in this language, e.g. es.")
+@filtered
 @common
 @click.pass_obj
 def command(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from service.cli.filters import filtered
 from service.cli.main import Globals, common
 from service.cli.output import clock, console, print_json, write_blocks
 
@@ -38,14 +39,7 @@ def command() -> None:
     help="As in a search. Of what auto ranks, only what it says is found becomes a hit.",
 )
 @click.option("--doubtful", is_flag=True, help="Also match what may not have been said.")
-@click.option("--officer", help="Only footage of this officer.")
-@click.option("--badge", help="Only footage of this badge.")
-@click.option("--incident", help="Only footage of this incident.")
-@click.option("--category", help="Only footage of this category.")
-@click.option("--speaker", help="Only what this speaker said: a label (SPEAKER_00), or wearer or radio.")
-@click.option("--since", help="Only what was said at or after this time (ISO 8601; without offset: agency time).")
-@click.option("--until", help="Only what was said before this time.")
-@click.option("--language", help="Only what was said in this language, e.g. es.")
+@filtered
 @common
 @click.pass_obj
 def add_command(
